@@ -1,0 +1,57 @@
+from snakemake.exceptions import WorkflowError
+
+from spotrank import fetch
+from spotrank.store import InputError, code_hash
+from spotrank.study import Study
+
+try:
+    study = Study(config)
+except InputError as error:
+    raise WorkflowError(str(error)) from None
+
+
+wildcard_constraints:
+    cohort="[^/]+",
+    sample="[^/]+",
+    encoder="[^/]+",
+    split="[^/]+",
+    panel="[^/]+",
+    head="[^/]+",
+    fold="[0-9]+",
+
+
+def samples_of(wildcards, *parts):
+    """Samples of a fold's `parts`, or of the whole cohort."""
+    if not parts:
+        return list(study.samples[wildcards.cohort].index)
+    fold = fold_of(wildcards)
+    return [sample for part in parts for sample in fold[part]]
+
+
+def fold_of(wildcards):
+    return study.plans[wildcards.cohort, wildcards.split][int(wildcards.fold)]
+
+
+def spots_of(*parts):
+    """Input function: spots of the samples of a fold's `parts`, or of the whole cohort."""
+    return lambda wildcards: [
+        f"results/spots/{wildcards.cohort}/{sample}.h5ad"
+        for sample in samples_of(wildcards, *parts)
+    ]
+
+
+def images_of(wildcards):
+    return study.images(wildcards.cohort, wildcards.sample)
+
+
+def fits(name):
+    """A file of every fit of the study."""
+    return [
+        f"results/{study.name}/{stage}/{cohort}/{strategy}/{encoder}/{panel}/{head}/fold{fold}/{file}"
+        for stage, file in [name.split("/")]
+        for (cohort, strategy), folds in study.plans.items()
+        for encoder in study.encoders
+        for panel in study.panels
+        for head in study.heads
+        for fold in range(len(folds))
+    ]

@@ -1,0 +1,22 @@
+rule embed:
+    input:
+        unpack(images_of),
+        st=lambda wildcards: study.path(wildcards.cohort, "st", wildcards.sample),
+        metadata=lambda wildcards: study.path(wildcards.cohort, "metadata", wildcards.sample),
+        weights=lambda wildcards: study.weights(wildcards.encoder),
+    output:
+        "results/embeddings/{cohort}/{encoder}/{sample}.h5",
+    params:
+        encoder=lambda wildcards: study.encoders[wildcards.encoder],
+        patches=study.config["patches"],
+        made_by=lambda wildcards: study.made_by(wildcards.cohort, wildcards.encoder),
+    log:
+        "logs/embed/{cohort}/{encoder}/{sample}.log",
+    conda:
+        "../../envs/spotrank.yaml"
+    threads: 2
+    resources:
+        mem_mb=6000,
+        runtime=240,
+    script:
+        "../scripts/embed.py"

@@ -1,0 +1,32 @@
+rule simulate:
+    output:
+        st="resources/cohorts/{cohort}/st/{sample}.h5ad",
+        wsi="resources/cohorts/{cohort}/wsis/{sample}.tif",
+        metadata="resources/cohorts/{cohort}/metadata/{sample}.json",
+    params:
+        cohort=lambda wildcards: study.simulation(wildcards.cohort),
+        code=code_hash("simulate"),
+    log:
+        "logs/simulate/{cohort}/{sample}.log",
+    conda:
+        "../../envs/spotrank.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    script:
+        "../scripts/simulate.py"
+
+
+rule simulate_table:
+    output:
+        "resources/cohorts/{cohort}/HEST_v1_1_0.csv",
+    params:
+        cohort=lambda wildcards: study.simulation(wildcards.cohort),
+        code=code_hash("simulate"),
+    log:
+        "logs/simulate/{cohort}/table.log",
+    conda:
+        "../../envs/spotrank.yaml"
+    localrule: True
+    script:
+        "../scripts/simulate_table.py"

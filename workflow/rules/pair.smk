@@ -1,0 +1,20 @@
+rule pair:
+    input:
+        unpack(images_of),
+        st=lambda wildcards: study.path(wildcards.cohort, "st", wildcards.sample),
+        metadata=lambda wildcards: study.path(wildcards.cohort, "metadata", wildcards.sample),
+    output:
+        "results/spots/{cohort}/{sample}.h5ad",
+    params:
+        qc=study.config["spots"],
+        patches=study.config["patches"],
+        code=code_hash("pair"),
+    log:
+        "logs/pair/{cohort}/{sample}.log",
+    conda:
+        "../../envs/spotrank.yaml"
+    resources:
+        mem_mb=lambda wildcards, input: 1000 + 10 * int(input.size_mb),
+        runtime=30,
+    script:
+        "../scripts/pair.py"

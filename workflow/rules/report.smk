@@ -1,0 +1,90 @@
+rule figures:
+    input:
+        scores=rules.tables.output.scores,
+        histories=fits("fits/history.parquet"),
+    output:
+        scores=report(
+            f"results/{study.name}/figures/scores.png",
+            category="Scores",
+            caption="../report/scores.rst",
+            labels={"figure": "scores by loss"},
+        ),
+        genes=report(
+            f"results/{study.name}/figures/genes.png",
+            category="Scores",
+            caption="../report/genes.rst",
+            labels={"figure": "scores by gene"},
+        ),
+        training=report(
+            f"results/{study.name}/figures/training.png",
+            category="Training",
+            caption="../report/training.rst",
+            labels={"figure": "validation over epochs"},
+        ),
+    params:
+        code=code_hash("report"),
+    log:
+        f"logs/{study.name}/figures.log",
+    conda:
+        "../../envs/spotrank.yaml"
+    resources:
+        mem_mb=lambda wildcards, input: 2000 + 20 * int(input.size_mb),
+        runtime=30,
+    script:
+        "../scripts/figures.py"
+
+
+rule maps:
+    input:
+        unpack(images_of),
+        spots="results/spots/{cohort}/{sample}.h5ad",
+        scores=rules.tables.output.scores,
+        predictions=lambda wildcards: study.tested_in(wildcards.cohort, wildcards.sample),
+    output:
+        report(
+            f"results/{study.name}/figures/maps/{{cohort}}/{{sample}}.png",
+            category="Maps",
+            subcategory="{cohort}",
+            caption="../report/maps.rst",
+            labels={"slide": "{sample}"},
+        ),
+    params:
+        scaling=study.config["genes"]["scaling"],
+        code=code_hash("report"),
+    log:
+        f"logs/{study.name}/maps/{{cohort}}/{{sample}}.log",
+    conda:
+        "../../envs/spotrank.yaml"
+    resources:
+        mem_mb=lambda wildcards, input: 2000 + 10 * int(input.size_mb),
+        runtime=30,
+    script:
+        "../scripts/maps.py"
+
+
+rule drawn:
+    input:
+        rules.tables.output.html,
+        rules.figures.output,
+        [
+            f"results/{study.name}/figures/maps/{cohort}/{sample}.png"
+            for cohort in study.cohorts
+            for sample in study.test_samples(cohort)[: study.config["report"]["maps"]]
+        ],
+
+
+rule report:
+    input:
+        rules.drawn.input,
+    output:
+        f"results/{study.name}/report.html",
+    params:
+        config=config,
+        snakefile=workflow.snakefile,
+    log:
+        f"logs/{study.name}/report.log",
+    conda:
+        "../../envs/spotrank.yaml"
+    localrule: True
+    script:
+        "../scripts/report.py"

@@ -1,0 +1,24 @@
+rule score:
+    input:
+        predictions=rules.fit.output.predictions,
+        spots=spots_of("test"),
+    output:
+        f"results/{study.name}/scores/{{cohort}}/{{split}}/{{encoder}}/{{panel}}/{{head}}/fold{{fold}}/scores.parquet",
+    params:
+        samples=lambda wildcards: samples_of(wildcards, "test"),
+        patients=lambda wildcards: study.samples[wildcards.cohort]["patient"].to_dict(),
+        scaling=study.config["genes"]["scaling"],
+        auxiliary=study.config["auxiliary"],
+        leak=lambda wildcards: study.leak(
+            wildcards.cohort, wildcards.split, int(wildcards.fold), wildcards.panel
+        ),
+        code=code_hash("score"),
+    log:
+        f"logs/{study.name}/score/{{cohort}}/{{split}}/{{encoder}}/{{panel}}/{{head}}/fold{{fold}}.log",
+    conda:
+        "../../envs/spotrank.yaml"
+    resources:
+        mem_mb=lambda wildcards, input: 2000 + 20 * int(input.size_mb),
+        runtime=60,
+    script:
+        "../scripts/score.py"

@@ -1,0 +1,26 @@
+"""Embed the patches of one sample with one encoder."""
+
+from spotrank.store import job
+
+with job(snakemake.log[0]):
+    from spotrank import embed, encoders
+
+    params = snakemake.params
+    encoder = encoders.load(params.encoder, params.patches["size"])
+    patches, barcodes, coords = embed.patches_of(
+        encoder.size,
+        params.patches,
+        snakemake.input.st,
+        snakemake.input.metadata,
+        snakemake.input.get("wsi"),
+        snakemake.input.get("patch_file"),
+    )
+    embed.embed(
+        encoder,
+        patches,
+        barcodes,
+        coords,
+        snakemake.output[0],
+        params.made_by,
+        threads=snakemake.threads,
+    )

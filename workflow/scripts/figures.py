@@ -1,0 +1,16 @@
+"""Draw the study's scores and training histories."""
+
+from spotrank.store import job
+
+with job(snakemake.log[0]):
+    import pandas as pd
+    from spotrank import report
+
+    scores = pd.read_parquet(snakemake.input.scores)
+    histories = pd.concat(
+        pd.read_parquet(path).assign(run=lambda frame, path=path: path + frame["seed"].astype(str))
+        for path in snakemake.input.histories
+    )
+    report.save(report.scores_by_loss(scores), snakemake.output.scores)
+    report.save(report.genes(scores), snakemake.output.genes)
+    report.save(report.histories(histories), snakemake.output.training)

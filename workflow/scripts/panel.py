@@ -1,0 +1,22 @@
+"""Choose the genes of one fold."""
+
+from spotrank.store import job, whole
+
+with job(snakemake.log[0]):
+    from spotrank import panel
+    from spotrank.store import read_h5ad
+
+    params = snakemake.params
+    spots = dict(zip(params.samples, map(read_h5ad, snakemake.input.spots), strict=True))
+    all_genes = {sample: set(adata.var_names) for sample, adata in spots.items()}
+    if "file" in params.panel:
+        genes = panel.from_file(params.panel["file"], all_genes)
+    else:
+        genes = panel.choose(
+            panel.looked_at(spots, params.fold, params.panel["samples"], params.gap_um),
+            params.panel["selection"],
+            params.panel["number"],
+            all_genes,
+        )
+    with whole(snakemake.output[0]) as path:
+        genes.to_csv(path, sep="\t", index=False)

@@ -1,0 +1,1 @@
+"""spotrank: predict spatial gene expression from H&E slides, and measure it honestly."""

@@ -1,0 +1,127 @@
+"""Embed patches: streamed from a slide or patch file, through an encoder, to an HDF5 file."""
+
+import json
+import logging
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from tqdm import tqdm
+
+from spotrank import hest, slides
+from spotrank.store import InputError, whole
+
+
+def embed(encoder, patches, barcodes, coords, path, made_by, batch_size=32, threads=2):
+    """Write the embeddings of all `patches` to `path`.
+
+    encoder: `encoders.Encoder`; patches: `slides.SlidePatches` or `FilePatches`;
+    barcodes: of their spots; coords: their places in full-resolution px `(n, 2)`;
+    made_by: everything that decides the numbers, kept as the attribute `made_by` (JSON).
+
+    The file holds `embeddings (n, d)` float32, `barcode (n, 1)` bytes and `coords (n, 2)`.
+    Memory does not grow with the number of patches: a few batches are read ahead in threads.
+    """
+    import h5py
+
+    n = len(patches)
+    with whole(path) as temporary, h5py.File(temporary, "w") as file:
+        start = 0
+        with tqdm(total=n, unit="spot", mininterval=2, ascii=True) as progress:
+            for batch in read_ahead(patches, batch_size, threads):
+                vectors = encoder.embed(batch)
+                if not np.isfinite(vectors).all():
+                    raise InputError(
+                        f"{path}: the encoder gives numbers that are not finite at precision "
+                        f"{made_by.get('precision')}; use another precision."
+                    )
+                if start == 0:
+                    embeddings = file.create_dataset("embeddings", (n, vectors.shape[1]), "f4")
+                embeddings[start : start + len(vectors)] = vectors
+                start += len(vectors)
+                progress.update(len(vectors))
+        file["barcode"] = np.array(barcodes, "S")[:, None]
+        file["coords"] = np.asarray(coords)
+        file.attrs["made_by"] = json.dumps(made_by, sort_keys=True)
+        for key, value in {**made_by, **encoder.about}.items():
+            file.attrs[key] = value if isinstance(value, int | float) else str(value)
+        file.attrs["n_spots"] = n  # last: a file without it is not complete
+    logging.info("%d spots embedded", n)
+
+
+def patches_of(size, geometry, st, metadata, wsi=None, patch_file=None):
+    """Patches of a sample as `(patches, barcodes, coords)`, from its slide or its patch file.
+
+    size: px a side as the encoder wants them; geometry: the config's `patches`. From a slide come
+    all spots of `st` whose patch lies on it, whether they pass QC or not: thresholds of QC are
+    often changed, and embeddings are dear.
+    """
+    if patch_file is not None:
+        patches = slides.FilePatches(patch_file, size)
+        return patches, patches.barcodes, patches.coords
+    spots = hest.read_spots(st)
+    spatial = np.asarray(spots.obsm["spatial"], float)
+    side = slides.patch_side(geometry, hest.read_pixel_size(metadata))
+    inside = slides.on_slide(wsi, spatial, side)
+    if not inside.any():
+        raise InputError(
+            f"{st}: no spot lies on the slide {wsi}; check 'spatial' (px of the whole slide) and "
+            f"'pixel_size_um_estimated' in {metadata}."
+        )
+    patches = slides.SlidePatches(wsi, spatial[inside], side, size)
+    return patches, list(spots.obs_names[inside]), spatial[inside]
+
+
+def read_ahead(patches, batch_size, threads, batches=2):
+    """Yield uint8 arrays `(batch_size, px, px, 3)`, reading the next `batches` in threads."""
+    starts = range(0, len(patches), batch_size)
+    queue = deque()
+    with ThreadPoolExecutor(threads) as pool:
+        for start in starts:
+            stop = min(start + batch_size, len(patches))
+            queue.append([pool.submit(patches.__getitem__, i) for i in range(start, stop)])
+            if len(queue) > batches:
+                yield np.stack([patch.result() for patch in queue.popleft()])
+        while queue:
+            yield np.stack([patch.result() for patch in queue.popleft()])
+
+
+def read(path, made_by=None):
+    """Read embeddings as `(barcodes, embeddings (n, d) float32)`.
+
+    made_by: what must have made them; None for files from elsewhere, which don't say.
+    Raises `InputError` for a file that is incomplete, malformed, or made differently.
+    """
+    import h5py
+
+    again = "delete it and run again" if made_by else "make it again"
+    try:
+        with h5py.File(path) as file:
+            embeddings = file["embeddings"][:].astype(np.float32)
+            barcodes = [barcode.decode() for barcode in file["barcode"][:].ravel()]
+            attributes = dict(file.attrs)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; check the cohort's 'embeddings'.") from None
+    except (OSError, KeyError, ValueError, AttributeError) as error:
+        raise InputError(
+            f"{path}: not a whole file of 'embeddings' and 'barcode' ({error}); {again}."
+        ) from None
+    if embeddings.ndim != 2 or len(embeddings) != len(barcodes):
+        raise InputError(
+            f"{path}: embeddings {embeddings.shape} don't match {len(barcodes)} barcodes; {again}."
+        )
+    if len(set(barcodes)) < len(barcodes):
+        raise InputError(f"{path}: a barcode stands there twice; keep one row a spot.")
+    if not np.isfinite(embeddings).all():
+        raise InputError(f"{path}: some embeddings are not finite numbers; {again}.")
+    if made_by is not None:
+        if attributes.get("n_spots") != len(barcodes):
+            raise InputError(f"{path}: is not complete; {again}.")
+        found = json.loads(attributes["made_by"])
+        for key, value in json.loads(json.dumps(made_by)).items():
+            if found.get(key) != value:
+                raise InputError(
+                    f"{path}: was made differently: {key} is {found.get(key)!r}, "
+                    f"but the config says {value!r}; {again}."
+                )
+    return barcodes, embeddings

@@ -1,0 +1,29 @@
+"""Relative expression: what a fit predicts and a score compares with."""
+
+import numpy as np
+
+TARGET_SUM = 1e4
+
+
+def target(counts, library, scaling):
+    """Expression of the panel, log1p of scaled counts `(n_spots, n_genes)`.
+
+    counts: raw counts `(n_spots, n_genes)`; library: counts of a spot over all genes `(n_spots,)`.
+    scaling: 'library' (to 10,000 counts over all genes), 'panel' (over the panel, as STRank
+    released) or 'none' (HEST-Benchmark, AGL). A spot without a count is 0 everywhere.
+    """
+    if scaling == "none":
+        return np.log1p(counts)
+    total = library if scaling == "library" else counts.sum(1)
+    return np.log1p(counts * (TARGET_SUM / np.maximum(total, 1))[:, None])
+
+
+def size(counts, library, scaling, share):
+    """Depth of a spot as the likelihoods see it, in mean counts a gene of the panel `(n_spots,)`.
+
+    share: of all counts, those that fall on the panel, in training. With 'panel' it is the mean
+    count over the panel (STRank), with 'library' what the library lets expect of it, with 'none' 1.
+    """
+    if scaling == "none":
+        return np.ones(len(counts))
+    return (library * share if scaling == "library" else counts.sum(1)) / counts.shape[1]

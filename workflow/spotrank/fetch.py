@@ -1,0 +1,108 @@
+"""The samples of a cohort, and where their files are; laid out as HEST-1k lays them out."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from spotrank import simulate
+from spotrank.config import nearest
+from spotrank.store import InputError
+
+FOLDER = Path("resources/cohorts")  # of cohorts that the workflow makes or downloads
+
+
+def samples(name, cohort, donors):
+    """The metadata of a cohort's samples, indexed by `sample`, with the column `patient` filled in.
+
+    name: the cohort's name; cohort: its part of the config.
+    donors: Series of true donors by sample, which overrule the table's patients. A sample of
+    unknown patient is its own; a label that several data sets use counts once for each.
+    Raises `InputError` for a bad table, a sample it lacks, or a query that finds nothing.
+    """
+    if cohort["source"] == "simulated":
+        table = simulate.design(**{key: cohort[key] for key in cohort if key != "source"})
+    else:
+        table = read_table(table_path(name, cohort))
+    table = table.set_index("id").rename_axis("sample")
+    if cohort["source"] == "local":
+        table = table.loc[_chosen(name, cohort, table)]
+    patient = table["patient"].fillna("")
+    datasets = table.groupby(patient)["dataset_title"].transform("nunique")
+    patient = patient.where(datasets < 2, patient + " (" + table["dataset_title"].fillna("") + ")")
+    patient = patient.where(table["patient"].notna(), table.index)
+    table["patient"] = donors.reindex(table.index).fillna(patient)
+    return table
+
+
+def table_path(name, cohort):
+    """Path of a cohort's metadata table; `InputError` if its folder has none."""
+    if cohort["source"] == "simulated":
+        return FOLDER / name / "HEST_v1_1_0.csv"
+    tables = sorted(Path(cohort["folder"]).glob("HEST_v*.csv"))
+    if not tables:
+        raise InputError(
+            f"cohorts.{name}: there is no metadata table HEST_v*.csv in {cohort['folder']}; "
+            "check 'folder', or write one (README, your own slides)."
+        )
+    return tables[-1]
+
+
+def read_table(path):
+    """HEST's metadata table, as text, empty cells missing; `InputError` if it is unfit."""
+    try:
+        table = pd.read_csv(path, dtype=str, encoding="utf-8-sig")
+    except (ValueError, OSError) as error:
+        raise InputError(f"{path}: not a readable CSV table ({error}); mend it.") from None
+    for column in ("id", "patient", "dataset_title"):
+        if column not in table:
+            raise InputError(f"{path}: lacks the column '{column}'; add it.")
+    if table["id"].duplicated().any():
+        twice = table.loc[table["id"].duplicated(), "id"].iloc[0]
+        raise InputError(f"{path}: the sample '{twice}' stands there twice; keep one row.")
+    return table
+
+
+def _chosen(name, cohort, table):
+    """Ids of the samples that the config asks for: a list, a query, or all that the folder has."""
+    wanted = cohort.get("samples")
+    if isinstance(wanted, dict):
+        found = table
+        for column, values in wanted.items():
+            if column not in table:
+                raise InputError(
+                    f"config: cohorts.{name}.samples asks for '{column}', which is no column of "
+                    f"the metadata table{nearest(column, table.columns)}; use one of its columns."
+                )
+            values = values if isinstance(values, list) else [values]
+            found = found[found[column].isin(map(str, values))]
+        if found.empty:
+            raise InputError(f"config: cohorts.{name}.samples finds no sample; widen the query.")
+        return list(found.index)
+    if wanted is None:
+        wanted = sorted(path.stem for path in Path(cohort["folder"]).glob("st/*.h5ad"))
+        if not wanted:
+            raise InputError(
+                f"cohorts.{name}: there is no st/*.h5ad in {cohort['folder']}; check 'folder'."
+            )
+    for sample in wanted:
+        if sample not in table.index:
+            raise InputError(
+                f"cohorts.{name}: the sample '{sample}' is not in the metadata table"
+                f"{nearest(sample, table.index)}; add its row or leave it out."
+            )
+    return wanted
+
+
+def path(name, cohort, kind, sample):
+    """Path of a sample's file of one `kind`: 'st', 'wsis', 'patches' or 'metadata'."""
+    suffix = {"st": "h5ad", "wsis": "tif", "patches": "h5", "metadata": "json"}[kind]
+    if cohort["source"] == "simulated":
+        return FOLDER / name / kind / f"{sample}.{suffix}"
+    file = Path(cohort["folder"]) / kind / f"{sample}.{suffix}"
+    if kind == "wsis" and not file.exists():  # any format that OpenSlide reads
+        file = next(file.parent.glob(f"{sample}.*"), file)
+    if not file.exists():
+        raise InputError(
+            f"cohorts.{name}: {file} is missing; put it there or leave the sample out."
+        )
+    return file

@@ -1,0 +1,139 @@
+"""Choose the genes to predict. A new selection is a function and a row of `SELECTIONS`."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from spotrank.config import nearest
+from spotrank.split import outer_share
+from spotrank.store import InputError
+
+TARGET_SUM = 1e4
+
+
+def log_normalised(counts):
+    """log1p of counts scaled to 10,000 a spot, CSR `(n_spots, n_genes)`."""
+    total = np.asarray(counts.sum(1)).ravel()
+    scaled = counts.multiply(TARGET_SUM / np.maximum(total, 1)[:, None]).tocsr()
+    return scaled.log1p()
+
+
+def variance(samples, number):
+    """Variance of log-normalised expression over the pooled spots (STRank)."""
+    totals = [(x.sum(0), x.multiply(x).sum(0)) for x in map(log_normalised, _matrices(samples))]
+    n = sum(sample.n_obs for sample in samples)
+    total, squares = (np.asarray(sum(part)).ravel() for part in zip(*totals, strict=True))
+    return squares / n - (total / n) ** 2
+
+
+def mean(samples, number):
+    """Mean count over the pooled spots."""
+    n = sum(sample.n_obs for sample in samples)
+    return np.asarray(sum(x.sum(0) for x in _matrices(samples))).ravel() / n
+
+
+def dispersion(samples, number):
+    """Normalised dispersion of log-normalised expression (scanpy, flavour 'seurat')."""
+    return _scanpy_dispersion(map(log_normalised, _matrices(samples)), number)
+
+
+def hest_bench(samples, number):
+    """HEST-Benchmark's: normalised dispersion of log1p counts, of widespread genes.
+
+    A gene must be in at least 10 % of the spots of every sample, and no control probe.
+    """
+    genes = samples[0].var_names
+    widespread = np.all([sample.var["n_spots"] >= 0.1 * sample.n_obs for sample in samples], 0)
+    candidate = widespread & ~genes.str.contains("BLANK|Control", flags=re.IGNORECASE)
+    if not candidate.any():
+        return np.full(len(genes), np.nan)
+    score = np.full(len(genes), np.nan)
+    score[candidate] = _scanpy_dispersion(
+        (x[:, candidate].log1p() for x in _matrices(samples)), number
+    )
+    return score
+
+
+SELECTIONS = {function.__name__: function for function in (variance, mean, dispersion, hest_bench)}
+
+
+def looked_at(spots, fold, samples, gap):
+    """The part of `spots` (`{sample: AnnData}`) that a selection may look at.
+
+    samples: 'all', or 'train': the fold's training samples, and of a sample that also validates the
+    training spots only (see `split.outer_share`; gap in µm).
+    """
+    if samples == "all":
+        return list(spots.values())
+    chosen = [spots[sample] for sample in fold["train"]]
+    if fold["within"]:
+        place = chosen[0].obsm["spatial"] * chosen[0].uns["pixel_size_um"]
+        chosen = [chosen[0][outer_share(place, fold["within"], gap)[0]]]
+    return chosen
+
+
+def choose(samples, selection, number, all_genes=None):
+    """Choose genes by their score in `samples` (AnnData of `pair`).
+
+    all_genes: `{sample: gene names}` of every sample of the cohort; a panel gene must be measured
+    in all. Genes must have passed QC in each of `samples`. number: how many, or 'all'.
+    Returns a DataFrame `gene, score`, best first (ties by name). Raises `InputError` when genes
+    are fewer than `number`.
+    """
+    candidates = sorted(
+        set.intersection(
+            *(set(sample.var_names[sample.var["passed"]]) for sample in samples),
+            *map(set, all_genes.values()),
+        )
+    )
+    if not candidates:
+        raise InputError("no gene is measured in every sample of the cohort; check the gene names.")
+    samples = [sample[:, candidates] for sample in samples]
+    score = SELECTIONS[selection](samples, number)
+    panel = pd.DataFrame({"gene": candidates, "score": score}).dropna()
+    panel = panel.sort_values(["score", "gene"], ascending=[False, True], ignore_index=True)
+    if number == "all":
+        return panel
+    if len(panel) < number:
+        raise InputError(
+            f"config: genes.number is {number}, but only {len(panel)} genes can be chosen by "
+            f"'{selection}'; lower it."
+        )
+    return panel.head(number)
+
+
+def from_file(path, all_genes):
+    """The panel written in a text file, a gene a line; `InputError` if a sample lacks one."""
+    try:
+        genes = Path(path).read_text(encoding="utf-8").split()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"{path}: not a readable list of genes ({error}); check genes.file."
+        ) from None
+    if not genes or len(set(genes)) < len(genes):
+        what = "names no gene" if not genes else "names a gene twice"
+        raise InputError(f"{path}: {what}; write one gene a line.")
+    for sample, names in all_genes.items():
+        for gene in genes:
+            if gene not in names:
+                raise InputError(
+                    f"{path}: the gene '{gene}' is not measured in the sample '{sample}'"
+                    f"{nearest(gene, names)}; leave it out."
+                )
+    return pd.DataFrame({"gene": genes, "score": np.nan})
+
+
+def _matrices(samples):
+    return (sample.X for sample in samples)
+
+
+def _scanpy_dispersion(matrices, number):
+    import anndata
+    import scanpy
+    from scipy import sparse
+
+    pooled = anndata.AnnData(sparse.vstack(list(matrices), format="csr"))
+    scanpy.pp.highly_variable_genes(pooled, n_top_genes=None if number == "all" else number)
+    return pooled.var["dispersions_norm"].to_numpy()

@@ -1,0 +1,189 @@
+"""Figures of a study's scores."""
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from spotrank import slides, tables
+
+# Okabe and Ito's colours, told apart by colour-blind readers
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
+PANELS = ["cohort", "split", "encoder", "panel", "head", "auxiliary"]
+STYLE = {"axes.spines.top": False, "axes.spines.right": False, "figure.dpi": 150, "font.size": 9}
+
+
+def panels_of(frame):
+    """`(title, rows)` of each combination of PANELS; the title names what varies, and the leak."""
+    varying = [key for key in PANELS if frame[key].nunique() > 1] or ["cohort"]
+    for _, rows in frame.groupby(PANELS, sort=False):
+        title = ", ".join(str(rows[key].iloc[0]).replace("_", " ") for key in varying)
+        yield title, rows
+
+
+def grid(n, width=4.2, height=3.2, columns=3):
+    """A figure with `n` axes in rows of at most `columns`; returns `(figure, list of axes)`."""
+    columns = min(n, columns)
+    rows = -(-n // columns)
+    figure, axes = plt.subplots(
+        rows, columns, figsize=(width * columns, height * rows), squeeze=False, layout="constrained"
+    )
+    for axis in axes.flat[n:]:
+        axis.remove()
+    return figure, list(axes.flat[:n])
+
+
+def scores_by_loss(scores):
+    """Mean Spearman over genes for each loss: a point a fold and seed, a bar for their mean."""
+    runs = tables.runs(scores)
+    panels = list(panels_of(runs))
+    with plt.rc_context(STYLE):
+        losses = list(dict.fromkeys(runs["loss"]))
+        figure, axes = grid(len(panels), height=1.2 + 0.3 * len(losses), columns=2)
+        rng = np.random.default_rng(0)
+        for axis, (title, rows) in zip(axes, panels, strict=True):
+            folds = sorted(rows["fold"].unique())
+            for y, loss in enumerate(losses):
+                mine = rows[rows["loss"] == loss]
+                axis.plot([mine["spearman"].mean()] * 2, [y - 0.32, y + 0.32], color="black", lw=2)
+                for fold in folds:
+                    points = mine.loc[mine["fold"] == fold, "spearman"]
+                    axis.scatter(
+                        points,
+                        y + rng.uniform(-0.22, 0.22, len(points)),
+                        s=14,
+                        color=COLOURS[folds.index(fold) % len(COLOURS)],
+                        alpha=0.7,
+                        linewidths=0,
+                        label=f"fold {fold}" if y == 0 else None,
+                    )
+            best = rows["noise_free_spearman"].mean()
+            if np.isfinite(best):
+                axis.axvline(best, color="black", ls="--", lw=1, label="noise-free mean")
+            axis.axvline(0, color="#999999", lw=0.6)
+            axis.set_yticks(range(len(losses)), losses)
+            axis.invert_yaxis()
+            leak = next((text for text in rows["leak"] if text), "")
+            axis.set_title(title + (f"\n† {leak}" if leak else ""), fontsize=9)
+            axis.set_xlabel("Spearman (mean over genes)")
+            axis.legend(fontsize=7, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+    return figure
+
+
+def genes(scores):
+    """Spearman of each gene against its mean count, averaged over slides and seeds, best loss."""
+    panels = list(panels_of(scores))
+    with plt.rc_context(STYLE):
+        figure, axes = grid(len(panels))
+        for axis, (title, rows) in zip(axes, panels, strict=True):
+            loss = best_loss(rows)
+            rows = rows[rows["loss"] == loss]
+            mean = rows.groupby("gene")[["mean_count", "spearman", "noise_free_spearman"]].mean()
+            if mean["noise_free_spearman"].notna().any():
+                axis.scatter(
+                    mean["mean_count"],
+                    mean["noise_free_spearman"],
+                    s=16,
+                    facecolors="none",
+                    edgecolors="#999999",
+                    label="noise-free mean",
+                )
+            axis.scatter(mean["mean_count"], mean["spearman"], s=12, color=COLOURS[0], label=loss)
+            axis.set_xscale("log")
+            axis.axhline(0, color="#999999", lw=0.6)
+            axis.set_xlabel("mean count a spot")
+            axis.set_ylabel("Spearman")
+            axis.set_title(title, fontsize=9)
+            axis.legend(fontsize=7, frameon=False)
+    return figure
+
+
+def best_loss(scores):
+    """The loss of the highest mean Spearman."""
+    return tables.runs(scores).groupby("loss", sort=False)["spearman"].mean().idxmax()
+
+
+def histories(histories):
+    """Validation loss over epochs, a panel a loss: each run from 1 (first epoch) to 0 (its best).
+
+    histories: DataFrame of `fit.fit`'s histories with a column `run` that tells runs apart.
+    """
+    losses = list(dict.fromkeys(histories["loss"]))
+    with plt.rc_context(STYLE):
+        figure, axes = grid(len(losses), width=2.9, height=2.3, columns=4)
+        for axis, loss in zip(axes, losses, strict=True):
+            for _, run in histories[histories["loss"] == loss].groupby("run", sort=False):
+                curve = run["monitored"].to_numpy()
+                fall = curve[0] - curve.min()
+                axis.plot(
+                    run["epoch"],
+                    (curve - curve.min()) / (fall or 1),
+                    lw=0.7,
+                    alpha=0.7,
+                    color=COLOURS[0],
+                )
+                axis.plot(run["epoch"].iloc[curve.argmin()], 0, "o", ms=3, color=COLOURS[1])
+            axis.set_ylim(-0.08, 1.25)
+            axis.set_title(loss, fontsize=9)
+            axis.set_xlabel("epoch")
+        for axis in axes[::4]:
+            axis.set_ylabel("validation\n(first = 1, best = 0)")
+    return figure
+
+
+def maps(sample, spots, predicted, truth, scores, wsi=None):
+    """Observed and predicted expression on the tissue, for the best and the worst gene of a slide.
+
+    spots: AnnData of `pair`; predicted, truth: `{gene: (n_spots,)}` in log1p units; scores: Series
+    of Spearman by gene; wsi: the slide to draw under the spots, if any.
+    """
+    place = spots.obsm["spatial"] * spots.uns["pixel_size_um"] / 1000  # mm
+    scores = scores.dropna()
+    chosen = {"best": scores.idxmax(), "worst": scores.idxmin()}
+    low, high = place.min(0) - 0.15, place.max(0) + 0.15
+    background = slides.overview(wsi) if wsi else None
+    with plt.rc_context(STYLE):
+        shape = (high - low)[1] / (high - low)[0]
+        figure, axes = plt.subplots(2, 2, figsize=(7.6, 6.4 * shape + 0.9), layout="constrained")
+        for row, (which, gene) in zip(axes, chosen.items(), strict=True):
+            for axis, (kind, values) in zip(
+                row, (("observed", truth[gene]), ("predicted", predicted[gene])), strict=True
+            ):
+                if background is not None:
+                    image, size_px = background
+                    extent = np.array(size_px) * spots.uns["pixel_size_um"] / 1000
+                    axis.imshow(image, extent=(0, extent[0], extent[1], 0), alpha=0.6)
+                dots = axis.scatter(
+                    *place.T, c=values, s=spot_area(place, low, high), cmap="viridis", linewidths=0
+                )
+                axis.set(xlim=(low[0], high[0]), ylim=(high[1], low[1]), aspect="equal")
+                axis.set_xlabel("mm")
+                axis.set_title(f"{which}: {gene}, {kind}", fontsize=9)
+                figure.colorbar(dots, ax=axis, shrink=0.8, label="log1p expression")
+            row[1].text(
+                0.02,
+                0.98,
+                f"Spearman {scores[gene]:.2f}",
+                transform=row[1].transAxes,
+                va="top",
+                fontsize=8,
+                bbox={"facecolor": "white", "alpha": 0.8, "lw": 0},
+            )
+        figure.suptitle(sample, fontsize=10)
+    return figure
+
+
+def spot_area(place, low, high):
+    """Area in points² of spots drawn about as wide as half their distance."""
+    density = np.sqrt(np.prod(high - low) / len(place)) / (high - low)[0]
+    return (0.6 * density * 200) ** 2
+
+
+def save(figure, path):
+    from spotrank.store import whole
+
+    with whole(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=150)
+    plt.close(figure)

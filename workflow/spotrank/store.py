@@ -1,0 +1,86 @@
+"""Files written whole or not at all, files read with one-sentence errors, and logs of jobs."""
+
+import ast
+import hashlib
+import logging
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+
+
+class InputError(Exception):
+    """One sentence for a person: which file or key, what is wrong, what to do."""
+
+
+@contextmanager
+def whole(path):
+    """Yield a temporary path beside `path` that becomes `path` if the block succeeds.
+
+    The temporary name is always the same, so what a killed job left is overwritten by the next.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".part-{path.name}")
+    try:
+        yield temporary
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def job(log):
+    """Send everything the block prints to the file `log`; end an `InputError` in one sentence."""
+    with open(log, "w", buffering=1) as stream:
+        sys.stdout = sys.stderr = stream
+        logging.basicConfig(
+            stream=stream, level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S"
+        )
+        try:
+            yield stream
+        except InputError as error:
+            print(f"Error: {error}")
+            # the console, too: the sentence is all that a user needs
+            print(f"Error: {error}", file=sys.__stderr__)
+            sys.exit(1)
+        finally:
+            sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
+
+
+def read_h5ad(path, backed=None):
+    """Read an h5ad file into AnnData; `InputError` if it is missing, truncated or no h5ad."""
+    import anndata
+
+    try:
+        return anndata.read_h5ad(path, backed=backed)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; check the cohort's folder and samples.") from None
+    except (OSError, KeyError, ValueError, anndata.io.utils.AnnDataReadError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(
+            f"{path}: not a readable h5ad, perhaps truncated ({reason}); get it again."
+        ) from None
+
+
+def code_hash(*stages):
+    """Hash of the code of the modules `stages` and of all they import from this package.
+
+    Editing a comment or a docstring changes nothing; editing a statement does. Snakemake sees only
+    the scripts, so rules take this as a parameter.
+    """
+    folder = Path(__file__).parent
+    digest, todo, done = hashlib.sha256(), sorted(stages), set()
+    while todo:
+        name = todo.pop(0)
+        if name in done:
+            continue
+        done.add(name)
+        tree = ast.parse((folder / f"{name}.py").read_text())
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("spotrank"):
+                inner = node.module.partition(".")[2]
+                todo += sorted([inner] if inner else [alias.name for alias in node.names])
+            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
+                node.body = node.body[ast.get_docstring(node) is not None :]
+        digest.update(f"{name}:{ast.dump(tree)}".encode())
+    return digest.hexdigest()[:16]
