@@ -80,7 +80,7 @@ rule report:
         f"results/{study.name}/report.html",
     params:
         config=config,
-        snakefile=workflow.snakefile,
+        snakefile=workflow.main_snakefile,
     log:
         f"logs/{study.name}/report.log",
     conda:

@@ -107,8 +107,8 @@ def _draw(samples, unit, rng):
 
 def leaks(fold, patients):
     """What a fold leaks, in words: the patients in test and in training or validation, or ''."""
-    of = {part: set(patients[fold[part]]) for part in ("train", "validation", "test")}
-    seen = sorted(of["test"] & (of["train"] | of["validation"]))
+    tested = {patients[sample] for sample in fold["test"]}
+    seen = sorted(tested & {patients[sample] for sample in fold["train"] + fold["validation"]})
     return f"{', '.join(seen)} in training and test" if seen else ""
 
 

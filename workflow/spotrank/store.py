@@ -4,6 +4,7 @@ import ast
 import hashlib
 import logging
 import sys
+import traceback
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -40,8 +41,9 @@ def job(log):
             yield stream
         except InputError as error:
             print(f"Error: {error}")
-            # the console, too: the sentence is all that a user needs
-            print(f"Error: {error}", file=sys.__stderr__)
+            sys.exit(1)
+        except Exception:  # a fault of ours: the log has it all
+            traceback.print_exc()
             sys.exit(1)
         finally:
             sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
