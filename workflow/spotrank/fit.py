@@ -14,6 +14,8 @@ from spotrank.losses import LOSSES, Batch
 from spotrank.split import outer_share
 from spotrank.store import InputError
 
+CLIP = 10  # standard deviations
+
 
 @dataclass
 class Spots:
@@ -205,18 +207,15 @@ def fit(train, validation, losses, seeds, head, training, scaling):
     (or Spearman, within tissues, mean over genes), and keeps the weights of its best epoch.
 
     Returns `(runs, parameters, history)`: DataFrame `loss, seed, epochs, best_epoch`; the best
-    parameters with a leading axis of runs, with `centre` and `spread` of the embeddings; DataFrame
+    parameters with a leading axis of runs (and `centre`, `spread` of the embeddings); DataFrame
     `loss, seed, epoch, train_loss, validation_loss, monitored`.
     """
     device = "cuda" if torch.cuda.is_available() else "cpu"
     dimension = train.x.shape[1]
-    centre, spread = np.zeros(dimension, np.float32), np.ones(dimension, np.float32)
-    if training["standardise"]:
-        centre, spread = train.x.mean(0), train.x.std(0)
-        spread[spread < 1e-6 * np.abs(centre) + 1e-12] = 1  # a constant
+    scaler = scale_of(train.x) if training["standardise"] else {}
     share = train.counts.sum() / train.library.sum()
     train, validation = (
-        Side(spots, (spots.x - centre) / spread, scaling, share, device)
+        Side(spots, standardised(spots.x, **scaler), scaling, share, device)
         for spots in (train, validation)
     )
     grid = Grid(losses, seeds, head, dimension, train.counts.shape[1], training, device)
@@ -253,6 +252,12 @@ def fit(train, validation, losses, seeds, head, training, scaling):
             )
         if not going.any():
             break
+    for run in np.flatnonzero(best_epoch == 0):
+        logging.warning(
+            "%s, seed %d: no finite validation loss; its scores are undefined", *grid.runs[run]
+        )
+        for value in best.values():
+            value[run] = torch.nan
     history = pd.DataFrame(
         dict(
             zip(
@@ -265,8 +270,23 @@ def fit(train, validation, losses, seeds, head, training, scaling):
     runs = pd.DataFrame(grid.runs, columns=["loss", "seed"])
     history = runs.join(history.set_index("run")).reset_index(drop=True)
     best = {key: value.cpu() for key, value in best.items()}
-    best |= {"centre": torch.as_tensor(centre), "spread": torch.as_tensor(spread)}
+    best |= {key: torch.as_tensor(value) for key, value in scaler.items()}
     return runs.assign(epochs=epochs, best_epoch=best_epoch), best, history
+
+
+def scale_of(x):
+    """Mean and standard deviation of embeddings `(n_spots, d)`, as arguments of `standardised`."""
+    centre, spread = x.mean(0), x.std(0)
+    spread[spread <= 1e-6 * np.abs(centre)] = 1  # a constant
+    return {"centre": centre, "spread": spread}
+
+
+def standardised(x, centre=None, spread=None):
+    """Embeddings in standard deviations of the training spots `(n_spots, d)`, or as they are.
+
+    Cut at ±CLIP: what hardly varies in training may lie anywhere in another slide.
+    """
+    return x if centre is None else np.clip((x - centre) / spread, -CLIP, CLIP)
 
 
 def within_spearman(score, side):
@@ -284,7 +304,8 @@ def within_spearman(score, side):
 
 def predict(parameters, head, x):
     """Scores of every run for embeddings `x (n_spots, d)`: float32 `(runs, n_spots, n_genes)`."""
-    x = (torch.as_tensor(x) - parameters["centre"]) / parameters["spread"]
+    scaler = {key: parameters[key].numpy() for key in ("centre", "spread") if key in parameters}
+    x = torch.as_tensor(standardised(x, **scaler))
     n_runs = len(parameters["log_theta"])
     return HEADS[head].score(parameters, x.expand(n_runs, -1, -1)).numpy()
 

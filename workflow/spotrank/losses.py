@@ -72,12 +72,15 @@ def margin_rank(score, batch, permutations=None, n_permutations=32):
     """
     if permutations is None:
         permutations = batch.uniform(n_permutations).argsort(-1)
-    total = 0
+    values, slope = score.detach(), 0
     for k in range(permutations.shape[1]):  # one at a time: memory stays that of the scores
         partner = permutations[:, k]
-        sign = (batch.target > _take(batch.target, partner)) * 2.0 - 1.0
-        total = total + (-sign * (score - _take(score, partner))).relu().mean((1, 2))
-    return total / permutations.shape[1]
+        above = batch.target > _take(batch.target, partner)
+        difference = values - _take(values, partner)
+        wrong = ((difference > 0) & ~above).float() - ((difference < 0) & above).float()
+        slope = slope + wrong - _take(wrong, partner.argsort(-1))
+    # a sum of hinges of margin 0 is its own slope times the scores
+    return (slope / permutations.shape[1] * score).mean((1, 2))
 
 
 def pearson(score, batch):
@@ -176,7 +179,9 @@ def _gene_weights(batch, wanted):
 
 def _take(x, spots):
     """Rows `spots` `(runs, m)` of `x` `(runs, n_spots, n_genes)`."""
-    return x.gather(1, spots[:, :, None].expand(-1, -1, x.shape[2]))
+    first = spots.new_ones(len(x)).cumsum(0)[:, None] * x.shape[1] - x.shape[1]
+    rows = x.flatten(0, 1).index_select(0, (spots + first).flatten())
+    return rows.view(*spots.shape, x.shape[2])
 
 
 def _membership(batch, pooled):

@@ -148,9 +148,11 @@ def maps(sample, spots, predicted, truth, scores, wsi=None):
         shape = (high - low)[1] / (high - low)[0]
         figure, axes = plt.subplots(2, 2, figsize=(7.6, 6.4 * shape + 0.9), layout="constrained")
         for row, (which, gene) in zip(axes, chosen.items(), strict=True):
-            for axis, (kind, values) in zip(
-                row, (("observed", truth[gene]), ("predicted", predicted[gene])), strict=True
-            ):
+            kinds = (
+                ("observed", truth[gene]),
+                (f"predicted (Spearman {scores[gene]:.2f})", predicted[gene]),
+            )
+            for axis, (kind, values) in zip(row, kinds, strict=True):
                 if background is not None:
                     image, size_px = background
                     extent = np.array(size_px) * spots.uns["pixel_size_um"] / 1000
@@ -160,17 +162,8 @@ def maps(sample, spots, predicted, truth, scores, wsi=None):
                 )
                 axis.set(xlim=(low[0], high[0]), ylim=(high[1], low[1]), aspect="equal")
                 axis.set_xlabel("mm")
-                axis.set_title(f"{which}: {gene}, {kind}", fontsize=9)
+                axis.set_title(f"{which} gene, {gene}: {kind}", fontsize=9)
                 figure.colorbar(dots, ax=axis, shrink=0.8, label="log1p expression")
-            row[1].text(
-                0.02,
-                0.98,
-                f"Spearman {scores[gene]:.2f}",
-                transform=row[1].transAxes,
-                va="top",
-                fontsize=8,
-                bbox={"facecolor": "white", "alpha": 0.8, "lw": 0},
-            )
         figure.suptitle(sample, fontsize=10)
     return figure
 
