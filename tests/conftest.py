@@ -1,6 +1,7 @@
 """Paths that tests share, and where the real data are."""
 
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -28,3 +29,43 @@ def reference():
 def her2st():
     """Four real sections in HEST-1k's layout."""
     return need(Path(os.environ.get("SPOTRANK_DATA", SHARED / "data")) / "her2st")
+
+
+@pytest.fixture(scope="session")
+def cohort(tmp_path_factory):
+    """A small simulated cohort as a folder of files: SIM1, SIM2 of one patient, SIM3, SIM4, …"""
+    from spotrank import simulate
+
+    folder = tmp_path_factory.mktemp("cohort")
+    options = {"patients": 4, "spots": 40, "genes": 60, "seed": 1}
+    table = simulate.design(**options)
+    table.to_csv(folder / "HEST_v1_1_0.csv", index=False)
+    for sample in table["id"]:
+        simulate.write_sample(
+            folder / f"st/{sample}.h5ad",
+            folder / f"wsis/{sample}.tif",
+            folder / f"metadata/{sample}.json",
+            sample,
+            **options,
+        )
+    return folder
+
+
+@pytest.fixture
+def own_cohort(cohort, tmp_path):
+    """A copy of `cohort` that a test may spoil."""
+    return Path(shutil.copytree(cohort, tmp_path / "cohort"))
+
+
+@pytest.fixture
+def study(own_cohort):
+    """A config of a small study of `own_cohort`."""
+    return {
+        "study": "small",
+        "cohorts": {"c": {"source": "local", "folder": str(own_cohort)}},
+        "spots": {"min_genes": 10},
+        "genes": {"number": 10},
+        "losses": ["mse", "strank_list"],
+        "seeds": [0, 1],
+        "training": {"max_epochs": 3},
+    }

@@ -6,10 +6,6 @@ rule embed:
         weights=lambda wildcards: study.weights(wildcards.encoder),
     output:
         "results/embeddings/{cohort}/{encoder}/{sample}.h5",
-    params:
-        encoder=lambda wildcards: study.encoders[wildcards.encoder],
-        patches=study.config["patches"],
-        made_by=lambda wildcards: study.made_by(wildcards.cohort, wildcards.encoder),
     log:
         "logs/embed/{cohort}/{encoder}/{sample}.log",
     conda:
@@ -18,5 +14,10 @@ rule embed:
     resources:
         mem_mb=6000,
         runtime=240,
+    params:
+        encoder=lambda wildcards: study.encoders[wildcards.encoder],
+        batch_size=lambda wildcards: study.batch_size(wildcards.encoder),
+        patches=study.config["patches"],
+        made_by=lambda wildcards: study.made_by(wildcards.cohort, wildcards.encoder),
     script:
         "../scripts/embed.py"

@@ -3,9 +3,6 @@ rule simulate:
         st="resources/cohorts/{cohort}/st/{sample}.h5ad",
         wsi="resources/cohorts/{cohort}/wsis/{sample}.tif",
         metadata="resources/cohorts/{cohort}/metadata/{sample}.json",
-    params:
-        cohort=lambda wildcards: study.simulation(wildcards.cohort),
-        code=code_hash("simulate"),
     log:
         "logs/simulate/{cohort}/{sample}.log",
     conda:
@@ -13,6 +10,9 @@ rule simulate:
     resources:
         mem_mb=2000,
         runtime=10,
+    params:
+        cohort=lambda wildcards: study.simulation(wildcards.cohort),
+        code=code_hash("simulate"),
     script:
         "../scripts/simulate.py"
 
@@ -20,13 +20,13 @@ rule simulate:
 rule simulate_table:
     output:
         "resources/cohorts/{cohort}/HEST_v1_1_0.csv",
+    log:
+        "logs/simulate/{cohort}/table.log",
+    localrule: True
+    conda:
+        "../../envs/spotrank.yaml"
     params:
         cohort=lambda wildcards: study.simulation(wildcards.cohort),
         code=code_hash("simulate"),
-    log:
-        "logs/simulate/{cohort}/table.log",
-    conda:
-        "../../envs/spotrank.yaml"
-    localrule: True
     script:
         "../scripts/simulate_table.py"

@@ -13,6 +13,15 @@ rule fit:
         weights=f"{FIT}/weights.safetensors",
         predictions=f"{FIT}/predictions.h5",
         history=f"{FIT}/history.parquet",
+    log:
+        f"logs/{study.name}/fit/{{cohort}}/{{split}}/{{encoder}}/{{panel}}/{{head}}/fold{{fold}}.log",
+    conda:
+        "../../envs/spotrank.yaml"
+    # one thread: folds run side by side, and sums come out the same on every machine's share
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, input: 4000 + 20 * int(input.size_mb),
+        runtime=240,
     params:
         samples=lambda wildcards: samples_of(wildcards, "train", "validation", "test"),
         fold=fold_of,
@@ -23,14 +32,5 @@ rule fit:
         gap_um=study.patch_um,
         made_by=lambda wildcards: study.made_by(wildcards.cohort, wildcards.encoder),
         code=code_hash("fit"),
-    log:
-        f"logs/{study.name}/fit/{{cohort}}/{{split}}/{{encoder}}/{{panel}}/{{head}}/fold{{fold}}.log",
-    conda:
-        "../../envs/spotrank.yaml"
-    # one thread: folds run side by side, and sums come out the same on every machine's share
-    threads: 1
-    resources:
-        mem_mb=lambda wildcards, input: 4000 + 20 * int(input.size_mb),
-        runtime=240,
     script:
         "../scripts/fit.py"

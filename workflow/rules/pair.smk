@@ -5,10 +5,6 @@ rule pair:
         metadata=lambda wildcards: study.path(wildcards.cohort, "metadata", wildcards.sample),
     output:
         "results/spots/{cohort}/{sample}.h5ad",
-    params:
-        qc=study.config["spots"],
-        patches=study.config["patches"],
-        code=code_hash("pair"),
     log:
         "logs/pair/{cohort}/{sample}.log",
     conda:
@@ -16,5 +12,9 @@ rule pair:
     resources:
         mem_mb=lambda wildcards, input: 1000 + 10 * int(input.size_mb),
         runtime=30,
+    params:
+        qc=study.config["spots"],
+        patches=study.config["patches"],
+        code=code_hash("pair"),
     script:
         "../scripts/pair.py"

@@ -4,12 +4,6 @@ rule panel:
         file=lambda wildcards: study.panels[wildcards.panel].get("file", []),
     output:
         f"results/{study.name}/panels/{{cohort}}/{{split}}/{{panel}}/fold{{fold}}.tsv",
-    params:
-        panel=lambda wildcards: study.panels[wildcards.panel],
-        samples=samples_of,
-        fold=fold_of,
-        gap_um=study.patch_um,
-        code=code_hash("panel"),
     log:
         f"logs/{study.name}/panel/{{cohort}}/{{split}}/{{panel}}/fold{{fold}}.log",
     conda:
@@ -17,5 +11,11 @@ rule panel:
     resources:
         mem_mb=lambda wildcards, input: 2000 + 20 * int(input.size_mb),
         runtime=30,
+    params:
+        panel=lambda wildcards: study.panels[wildcards.panel],
+        samples=samples_of,
+        fold=fold_of,
+        gap_um=study.patch_um,
+        code=code_hash("panel"),
     script:
         "../scripts/panel.py"

@@ -21,8 +21,6 @@ rule figures:
             caption="../report/training.rst",
             labels={"figure": "validation over epochs"},
         ),
-    params:
-        code=code_hash("report"),
     log:
         f"logs/{study.name}/figures.log",
     conda:
@@ -30,6 +28,8 @@ rule figures:
     resources:
         mem_mb=lambda wildcards, input: 2000 + 20 * int(input.size_mb),
         runtime=30,
+    params:
+        code=code_hash("report"),
     script:
         "../scripts/figures.py"
 
@@ -48,9 +48,6 @@ rule maps:
             caption="../report/maps.rst",
             labels={"slide": "{sample}"},
         ),
-    params:
-        scaling=study.config["genes"]["scaling"],
-        code=code_hash("report"),
     log:
         f"logs/{study.name}/maps/{{cohort}}/{{sample}}.log",
     conda:
@@ -58,6 +55,9 @@ rule maps:
     resources:
         mem_mb=lambda wildcards, input: 2000 + 10 * int(input.size_mb),
         runtime=30,
+    params:
+        scaling=study.config["genes"]["scaling"],
+        code=code_hash("report"),
     script:
         "../scripts/maps.py"
 
@@ -78,13 +78,13 @@ rule report:
         rules.drawn.input,
     output:
         f"results/{study.name}/report.html",
+    log:
+        f"logs/{study.name}/report.log",
+    localrule: True
+    conda:
+        "../../envs/spotrank.yaml"
     params:
         config=config,
         snakefile=workflow.main_snakefile,
-    log:
-        f"logs/{study.name}/report.log",
-    conda:
-        "../../envs/spotrank.yaml"
-    localrule: True
     script:
         "../scripts/report.py"

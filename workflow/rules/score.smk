@@ -4,6 +4,13 @@ rule score:
         spots=spots_of("test"),
     output:
         f"results/{study.name}/scores/{{cohort}}/{{split}}/{{encoder}}/{{panel}}/{{head}}/fold{{fold}}/scores.parquet",
+    log:
+        f"logs/{study.name}/score/{{cohort}}/{{split}}/{{encoder}}/{{panel}}/{{head}}/fold{{fold}}.log",
+    conda:
+        "../../envs/spotrank.yaml"
+    resources:
+        mem_mb=lambda wildcards, input: 2000 + 20 * int(input.size_mb),
+        runtime=60,
     params:
         samples=lambda wildcards: samples_of(wildcards, "test"),
         patients=lambda wildcards: study.samples[wildcards.cohort]["patient"].to_dict(),
@@ -13,12 +20,5 @@ rule score:
             wildcards.cohort, wildcards.split, int(wildcards.fold), wildcards.panel
         ),
         code=code_hash("score"),
-    log:
-        f"logs/{study.name}/score/{{cohort}}/{{split}}/{{encoder}}/{{panel}}/{{head}}/fold{{fold}}.log",
-    conda:
-        "../../envs/spotrank.yaml"
-    resources:
-        mem_mb=lambda wildcards, input: 2000 + 20 * int(input.size_mb),
-        runtime=60,
     script:
         "../scripts/score.py"

@@ -3,15 +3,15 @@ rule splits:
         [fetch.table_path(name, cohort) for name, cohort in study.cohorts.items()],
     output:
         f"results/{study.name}/tables/splits.tsv",
+    log:
+        f"logs/{study.name}/splits.log",
+    localrule: True
+    conda:
+        "../../envs/spotrank.yaml"
     params:
         plans=study.plans,
         patients={name: table["patient"].to_dict() for name, table in study.samples.items()},
         code=code_hash("split"),
-    log:
-        f"logs/{study.name}/splits.log",
-    conda:
-        "../../envs/spotrank.yaml"
-    localrule: True
     script:
         "../scripts/splits.py"
 
@@ -31,8 +31,6 @@ rule tables:
             caption="../report/losses.rst",
             labels={"table": "losses × cohorts"},
         ),
-    params:
-        code=code_hash("tables"),
     log:
         f"logs/{study.name}/tables.log",
     conda:
@@ -40,5 +38,7 @@ rule tables:
     resources:
         mem_mb=lambda wildcards, input: 2000 + 20 * int(input.size_mb),
         runtime=30,
+    params:
+        code=code_hash("tables"),
     script:
         "../scripts/tables.py"

@@ -22,5 +22,6 @@ with job(snakemake.log[0]):
         coords,
         snakemake.output[0],
         params.made_by,
-        threads=snakemake.threads,
+        params.batch_size,
+        snakemake.threads,
     )

@@ -12,7 +12,7 @@ from spotrank import hest, slides
 from spotrank.store import InputError, whole
 
 
-def embed(encoder, patches, barcodes, coords, path, made_by, batch_size=32, threads=2):
+def embed(encoder, patches, barcodes, coords, path, made_by, batch_size, threads):
     """Write the embeddings of all `patches` to `path`.
 
     encoder: `encoders.Encoder`; patches: `slides.SlidePatches` or `FilePatches`;

@@ -137,7 +137,6 @@ def sha256(path):
 
 def _load_weights(network, model, path):
     """Load safetensors, or a torch file without unpickling; a classifier in it is ignored."""
-    import torch
     from safetensors import SafetensorError
     from timm.models import load_state_dict
 
@@ -145,16 +144,11 @@ def _load_weights(network, model, path):
         raise InputError(f"config: encoders: the weights {path} of '{model}' are no file; mend it.")
     try:
         state = load_state_dict(str(path), use_ema=False, weights_only=True)
-    except (OSError, RuntimeError, SafetensorError, ValueError, KeyError, EOFError) as error:
-        raise InputError(
-            f"{path}: not readable as weights ({str(error).splitlines()[0]}); get the file again."
-        ) from None
-    except Exception as error:  # what torch raises for a pickle it refuses
-        if not isinstance(error, torch.serialization.pickle.UnpicklingError):
-            raise
-        raise InputError(
-            f"{path}: holds more than tensors and is not unpickled; convert it to safetensors."
-        ) from None
+    except (OSError, RuntimeError, ValueError, KeyError, EOFError, SafetensorError) as error:
+        what = "not readable as weights; get the file again"
+        if "weights_only" in str(error):
+            what = "holds more than tensors and is not unpickled; convert it to safetensors"
+        raise InputError(f"{path}: {what}.") from None
     classifier = network.pretrained_cfg.get("classifier") or ()
     classifier = (classifier,) if isinstance(classifier, str) else tuple(classifier)
     state = {key: x for key, x in state.items() if not key.startswith(classifier)}

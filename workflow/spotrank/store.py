@@ -57,7 +57,7 @@ def read_h5ad(path, backed=None):
         return anndata.read_h5ad(path, backed=backed)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; check the cohort's folder and samples.") from None
-    except (OSError, KeyError, ValueError, anndata.io.utils.AnnDataReadError) as error:
+    except (OSError, KeyError, ValueError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(
             f"{path}: not a readable h5ad, perhaps truncated ({reason}); get it again."

@@ -170,6 +170,11 @@ class Study:
         is_file = isinstance(entry, dict) and entry["weights"] != "random"
         return [entry["weights"]] if is_file else []
 
+    def batch_size(self, encoder):
+        """Patches that an encoder takes at a time."""
+        entry = self.encoders[encoder]
+        return entry["batch_size"] if isinstance(entry, dict) else 64
+
     def images(self, cohort, sample):
         """`{'wsi': path}` or `{'patch_file': path}`, or nothing if no encoder needs patches."""
         if all(self.is_given(cohort, encoder) for encoder in self.encoders):

@@ -1,0 +1,46 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from scipy import stats
+from spotrank import metrics
+
+pairs = st.integers(3, 30).flatmap(
+    lambda n: arrays(float, (2, n, 3), elements=st.integers(-4, 4).map(float))
+)
+
+
+@given(pairs)
+def test_agree_with_scipy(pair):
+    a, b = pair
+    for ours, theirs in ((metrics.pearson, stats.pearsonr), (metrics.spearman, stats.spearmanr)):
+        for gene, value in enumerate(ours(a, b)):
+            if np.ptp(a[:, gene]) == 0 or np.ptp(b[:, gene]) == 0:
+                assert np.isnan(value)
+            else:
+                assert value == pytest.approx(theirs(a[:, gene], b[:, gene]).statistic, abs=1e-6)
+
+
+@given(pairs, st.randoms(use_true_random=False))
+def test_order_of_spots_does_not_matter(pair, random):
+    order = list(range(pair.shape[1]))
+    random.shuffle(order)
+    np.testing.assert_allclose(
+        metrics.spearman(*pair), metrics.spearman(*pair[:, order]), atol=1e-12
+    )
+
+
+def test_by_hand():
+    a = np.array([[1.0], [2], [3], [4]])
+    b = np.array([[1.0], [3], [2], [4]])
+    assert metrics.spearman(a, b) == pytest.approx(0.8)  # 1 − 6·2/(4·15)
+    assert metrics.mse(a, b) == pytest.approx(0.5)
+
+
+def test_runs_share_the_truth():
+    rng = np.random.default_rng(0)
+    scores, truth = rng.normal(size=(4, 20, 3)), rng.normal(size=(1, 20, 3))
+    together = metrics.spearman(scores, truth)
+    assert together.shape == (4, 3)
+    np.testing.assert_allclose(together[2], metrics.spearman(scores[2], truth[0]))
