@@ -275,7 +275,7 @@ def test_panel_gene_that_a_sample_lacks(tmp_path):
 def test_too_few_genes(cohort):
     qc = {"min_genes": 10, "min_spots": 3, "max_mito": 0.2}
     spots = pair.pair(cohort / "st/SIM1.h5ad", cohort / "metadata/SIM1.json", qc, PATCHES)
-    with pytest.raises(InputError, match="genes.number is 500, but only"):
+    with pytest.raises(InputError, match=r"genes.number is 500, but only"):
         panel.choose([spots], "variance", 500, {"SIM1": set(spots.var_names)})
 
 

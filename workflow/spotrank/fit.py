@@ -190,7 +190,7 @@ class Grid:
         group = self.optimiser.param_groups[0]
         for i, (key, old) in enumerate(self.parameters.items()):
             new = old.detach()[rows].requires_grad_()
-            state = self.optimiser.state.pop(old)
+            state = self.optimiser.state.pop(old, {})  # nothing yet for what no loss uses
             self.optimiser.state[new] = {
                 name: value[rows] if value.shape == old.shape else value
                 for name, value in state.items()

@@ -42,26 +42,19 @@ class Study:
         self._check_files()
 
     def _encoders(self):
-        computed = {
-            name: list(cohort["embeddings"])
-            for name, cohort in self.cohorts.items()
-            if "embeddings" in cohort
-        }
-        given = sorted({name for names in computed.values() for name in names})
+        given = [name for cohort in self.cohorts.values() for name in cohort.get("embeddings", {})]
+        given = list(dict.fromkeys(given))
         encoders = {}
         for entry in self.config.get("encoders", given or ["stain_statistics"]):
-            if isinstance(entry, dict):
-                weights = entry["weights"]
-                if weights != "random" and not Path(weights).is_file():
-                    raise InputError(
-                        f"config: encoders: the weights {weights} of '{entry['model']}' are no "
-                        "file; give a file's path or 'random'."
-                    )
-                name = entry.get("name", f"{entry['model']}-{Path(weights).stem}")
-                entry = {key: value for key, value in entry.items() if key != "name"}
+            if isinstance(entry, str):
+                name = configs.one_of(entry, [*ENCODERS, *given], "encoders")
             else:
-                name = entry
-                configs.one_of(name, [*ENCODERS, *given], "encoders")
+                name = entry.get("name", f"{entry['model']}-{Path(entry['weights']).stem}")
+                if entry["weights"] != "random" and not Path(entry["weights"]).is_file():
+                    raise InputError(
+                        f"config: encoders: the weights {entry['weights']} of '{entry['model']}' "
+                        "are no file; give a file's path or 'random'."
+                    )
             if name in encoders:
                 raise InputError(
                     f"config: encoders: '{name}' stands there twice; give each entry its 'name'."
@@ -69,7 +62,7 @@ class Study:
             encoders[name] = entry
         for cohort in self.cohorts:
             for name, entry in encoders.items():
-                if entry not in ENCODERS and name in given and name not in computed.get(cohort, []):
+                if entry == name and name not in ENCODERS and not self.is_given(cohort, name):
                     raise InputError(
                         f"config: cohorts.{cohort} has no embeddings '{name}', which 'encoders' "
                         "names; add them there or leave the encoder out."
@@ -201,7 +194,7 @@ class Study:
         named = {"model": entry, "precision": "fp32"} if isinstance(entry, str) else entry
         return {
             "encoder": encoder,
-            **{key: value for key, value in named.items() if key != "batch_size"},
+            **{key: value for key, value in named.items() if key not in ("name", "batch_size")},
             **{f"patches_{key}": value for key, value in self.config["patches"].items()},
             "code": code_hash("embed", "encoders"),
         }

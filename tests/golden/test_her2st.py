@@ -1,0 +1,91 @@
+"""Four real sections: the published panel, the published scores, a whole study."""
+
+import anndata
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import yaml
+from conftest import ROOT
+from spotrank import embed, expression, fit, metrics, pair, panel
+from test_workflow import snakemake
+
+SECTIONS = ["SPA139", "SPA140", "SPA141", "SPA145"]
+QC = {"min_genes": 200, "min_spots": 3, "max_mito": 0.2}
+PATCHES = {"size": 224, "um_per_px": 0.5, "source": "wsis"}
+PUBLISHED = {  # STRank's protocol
+    "learning_rate": 5e-5,
+    "weight_decay": 0.01,
+    "batch_size": 256,
+    "max_epochs": 1000,
+    "patience": 30,
+    "monitor": "loss",
+    "standardise": False,
+}
+
+
+@pytest.fixture(scope="module")
+def sections(her2st):
+    return {
+        section: pair.pair(
+            her2st / f"st/{section}.h5ad", her2st / f"metadata/{section}.json", QC, PATCHES
+        )
+        for section in SECTIONS
+    }
+
+
+def test_panel_is_the_published_one(sections, reference):
+    published = (reference / "official_run/panel_50.txt").read_text().split()
+    genes = {section: set(spots.var_names) for section, spots in sections.items()}
+    ours = panel.choose(list(sections.values()), "variance", 50, genes)
+    assert set(ours["gene"]) == set(published)
+
+
+def test_scores_are_the_published_ones(sections, reference):
+    """Mean over three seeds near the published three runs'; margin_rank is left to its values."""
+    folder = reference / "official_run"
+    torch.set_num_threads(1)
+    spots = fit.assemble(
+        SECTIONS,
+        sections.values(),
+        [embed.read(folder / f"embeddings/{section}.h5") for section in SECTIONS],
+        (folder / "panel_50.txt").read_text().split(),
+    )
+    fold = {
+        "train": ["SPA141", "SPA145"],
+        "validation": ["SPA140"],
+        "test": ["SPA139"],
+        "within": 0,
+    }
+    train, validation, test = fit.parts_of(fold, spots, 112)
+    names = ["mse", "poisson", "negative_binomial", "pearson", "strank_list"]
+    losses = {name: (name, {}) for name in names}
+    runs, parameters, _ = fit.fit(
+        train, validation, losses, [0, 1, 2], "linear", PUBLISHED, "panel"
+    )
+    truth = expression.target(test.counts, test.library, "panel")
+    predicted = fit.predict(parameters, "linear", test.x)
+    runs["spearman"] = np.nanmean(metrics.spearman(predicted, truth[None]), -1)
+    published = pd.read_csv(folder / "scores.tsv", sep="\t").groupby("loss")["spearman"]
+    ours = runs.groupby("loss")["spearman"].mean()
+    for name in names:
+        low, high = published.min()[name], published.max()[name]
+        assert low - 0.02 < ours[name] < high + 0.02, name
+    assert ours.idxmax() == "strank_list"
+
+
+def test_whole_study(her2st, tmp_path):
+    """Two losses of the example on the real sections, from slides to the table."""
+    config = yaml.safe_load((ROOT / "config/examples/her2st.yaml").read_text())
+    config["cohorts"]["her2st"]["folder"] = str(her2st)
+    config |= {"losses": ["mse", "pearson_within"], "seeds": [0], "report": {"maps": 1}}
+    config["split"]["strategy"] = ["leave_one_patient_out"]
+    printed, code = snakemake(tmp_path, config)
+    assert code == 0, printed
+    summary = pd.read_csv(tmp_path / "results/her2st/tables/summary.tsv", sep="\t")
+    summary = summary.set_index("loss")["spearman_mean"]
+    # far above chance (about 1/√(180·50)), and the relative loss better than the absolute one
+    assert summary["pearson_within"] > 0.05
+    assert summary["pearson_within"] > summary["mse"]
+    spots = anndata.read_h5ad(tmp_path / "results/spots/her2st/SPA145.h5ad")
+    assert spots.n_obs == 269

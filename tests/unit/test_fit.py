@@ -1,0 +1,93 @@
+import numpy as np
+import pytest
+from spotrank import fit
+from spotrank.losses import LOSSES
+
+TRAINING = {
+    "learning_rate": 1e-2,
+    "weight_decay": 0.01,
+    "batch_size": 32,
+    "max_epochs": 40,
+    "patience": 5,
+    "monitor": "loss",
+    "standardise": True,
+}
+ALL = {name: (name, {}) for name in LOSSES}
+
+
+def spots(seed, n=120, d=6, genes=4, tissues=2):
+    """Counts that depend on the embeddings: of gene g on embedding g."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(n, d)).astype("f4")
+    depth = rng.lognormal(0, 0.3, n)
+    counts = rng.poisson(np.exp(1.5 + x[:, :genes]) * depth[:, None]).astype("f4")
+    return fit.Spots(
+        x=x,
+        counts=counts,
+        library=(counts.sum(1) + rng.poisson(100 * depth)).astype("f4"),
+        tissue=rng.integers(tissues, size=n),
+        place=rng.uniform(size=(n, 2)),
+        sample=np.full(n, "a", object),
+        barcode=np.arange(n).astype(str).astype(object),
+    )
+
+
+@pytest.fixture(scope="module")
+def together():
+    return fit.fit(spots(0), spots(1), ALL, [0, 1], "linear", TRAINING, "library")
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_every_loss_learns(together, name):
+    from spotrank import expression, metrics
+
+    runs, parameters, _ = together
+    test = spots(2)
+    predicted = fit.predict(parameters, "linear", test.x)[runs["loss"] == name]
+    truth = expression.target(test.counts, test.library, "library")
+    assert metrics.spearman(predicted, truth[None]).mean() > 0.6
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_a_run_alone_is_the_run_in_company(together, name):
+    alone = fit.fit(spots(0), spots(1), {name: (name, {})}, [1], "linear", TRAINING, "library")
+    runs, parameters, _ = together
+    row = runs.index[(runs["loss"] == name) & (runs["seed"] == 1)][0]
+    np.testing.assert_allclose(alone[1]["weight"][0], parameters["weight"][row], atol=1e-5)
+    assert alone[0]["best_epoch"][0] == runs["best_epoch"][row]
+
+
+def test_runs_stop_by_themselves_and_keep_their_best(together):
+    runs, _, history = together
+    assert runs["epochs"].nunique() > 1
+    assert ((runs["epochs"] - runs["best_epoch"] == 5) | (runs["epochs"] == 40)).all()
+    for (loss, seed), run in history.groupby(["loss", "seed"]):
+        best = run.loc[run["monitored"].idxmin(), "epoch"]
+        stated = runs.query("loss == @loss and seed == @seed")["best_epoch"].item()
+        assert best == stated
+
+
+def test_monitor_spearman(together):
+    training = TRAINING | {"monitor": "spearman"}
+    _, _, history = fit.fit(
+        spots(0), spots(1), {"mse": ("mse", {})}, [0], "linear", training, "library"
+    )
+    assert history["monitored"].between(-1, 0).all()
+
+
+def test_a_run_that_diverges_is_undefined_not_zero():
+    broken = spots(0)
+    broken.counts[0, 0] = np.inf
+    training = TRAINING | {"standardise": False}
+    _, parameters, _ = fit.fit(
+        broken, spots(1), {"mse": ("mse", {})}, [0], "linear", training, "library"
+    )
+    assert np.isnan(fit.predict(parameters, "linear", spots(2).x)).all()
+
+
+def test_calibration_is_least_squares():
+    rng = np.random.default_rng(0)
+    score, target = rng.normal(size=(2, 30, 3)), rng.normal(size=(30, 3))
+    slope, intercept = fit.calibrate(score, target)
+    expected = np.polyfit(score[1, :, 2], target[:, 2], 1)
+    assert (slope[1, 2], intercept[1, 2]) == pytest.approx(tuple(expected))

@@ -1,0 +1,219 @@
+"""Whole runs of the workflow, as users start it."""
+
+import re
+import shutil
+import subprocess
+import sys
+
+import anndata
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from conftest import ROOT
+from scipy import stats
+
+COLUMNS = [
+    *("cohort", "split", "fold", "sample", "patient", "encoder", "panel", "head", "loss"),
+    *("auxiliary", "seed", "gene", "n_spots", "mean_count", "spearman", "pearson", "mse"),
+]
+SUMMARY = [
+    *("cohort", "encoder", "panel", "head", "loss", "auxiliary", "spearman_mean", "spearman_sd"),
+    *("pearson_mean", "pearson_sd", "n_folds", "n_seeds", "n_genes", "n_undefined"),
+]
+SMALL = {
+    "study": "small",
+    "cohorts": {"sim": {"source": "simulated", "patients": 3, "spots": 60, "genes": 60}},
+    "spots": {"min_genes": 20},
+    "genes": {"number": 10},
+    "losses": ["mse", "strank_list"],
+    "seeds": [0, 1],
+    "training": {"max_epochs": 5},
+}
+
+
+def snakemake(folder, config, *options, cores=2):
+    """Run the workflow in `folder`; what it printed, and its exit code."""
+    (folder / "study.yaml").write_text(yaml.safe_dump(config))
+    command = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "workflow/Snakefile"]
+    command += ["--cores", str(cores), "--directory", folder]
+    command += ["--configfile", folder / "study.yaml", *options]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    return run.stdout + run.stderr, run.returncode
+
+
+def jobs(printed):
+    """Number of jobs of each rule in a dry run's table."""
+    table = printed.split("Job stats:")[1].split("\n\n")[0] if "Job stats:" in printed else ""
+    return {name: int(count) for name, count in re.findall(r"^(\w+)\s+(\d+)$", table, re.MULTILINE)}
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory):
+    """A folder with a finished small study of a simulated cohort."""
+    folder = tmp_path_factory.mktemp("small")
+    printed, code = snakemake(folder, SMALL)
+    assert code == 0, printed
+    return folder
+
+
+@pytest.fixture(scope="session")
+def scores(finished):
+    return pd.read_parquet(finished / "results/small/tables/scores.parquet")
+
+
+def test_scores_are_complete(scores):
+    assert list(scores.columns[: len(COLUMNS)]) == COLUMNS
+    # 3 patients, of whom one has two slides: 4 slides tested once, 2 losses, 2 seeds, 10 genes
+    assert len(scores) == 4 * 2 * 2 * 10
+    assert not scores.duplicated(["sample", "loss", "seed", "gene"]).any()
+    assert scores["leak"].eq("").all()
+
+
+def test_a_score_can_be_had_by_hand(finished, scores):
+    row = scores[scores["spearman"].notna()].iloc[0]
+    fits = finished / "results/small/fits/sim/leave_one_patient_out/stain_statistics"
+    with h5py.File(fits / f"variance-10/linear/fold{row.fold}/predictions.h5") as file:
+        mine = file["sample"].asstr()[:] == row["sample"]
+        run = list(zip(file["loss"].asstr()[:], file["seed"][:], strict=True))
+        gene = list(file["gene"].asstr()[:]).index(row.gene)
+        predicted = file["predictions"][run.index((row.loss, row.seed)), mine, gene]
+        barcodes = file["barcode"].asstr()[:][mine]
+    raw = anndata.read_h5ad(finished / f"resources/cohorts/sim/st/{row['sample']}.h5ad")[barcodes]
+    count = raw[:, row.gene].X.toarray().ravel()
+    truth = np.log1p(1e4 * count / np.asarray(raw.X.sum(1)).ravel())
+    assert row.spearman == pytest.approx(stats.spearmanr(predicted, truth).statistic, abs=1e-6)
+    assert row.pearson == pytest.approx(stats.pearsonr(predicted, truth).statistic, abs=1e-6)
+    assert row.mean_count == pytest.approx(count.mean(), rel=1e-5)
+    assert row.n_spots == mine.sum()
+
+
+def test_summary(finished, scores):
+    summary = pd.read_csv(finished / "results/small/tables/summary.tsv", sep="\t")
+    assert set(SUMMARY) <= set(summary.columns)
+    mine = summary.set_index("loss").loc["mse"]
+    of_loss = scores[scores["loss"] == "mse"]
+    of_fold = of_loss.groupby(["fold", "seed", "sample"])["spearman"].mean()
+    runs = of_fold.groupby(["fold", "seed"]).mean()
+    assert mine["spearman_mean"] == pytest.approx(runs.mean())
+    assert mine["spearman_sd"] == pytest.approx(runs.std())
+    assert mine["n_undefined"] == of_loss["spearman"].isna().sum()
+    assert (mine["n_folds"], mine["n_seeds"], mine["n_genes"]) == (3, 2, 10)
+
+
+def test_report_opens_without_a_network(finished):
+    page = (finished / "results/small/report.html").read_text()
+    assert not re.search(r"<(script|link|img)[^>]+(src|href)=\"https?:", page)
+    for figure in ("scores", "genes", "training", "maps/sim/SIM1"):
+        assert (finished / f"results/small/figures/{figure}.png").stat().st_size > 10_000
+
+
+def test_nothing_is_left_half_written(finished):
+    assert not list(finished.rglob(".part-*"))
+
+
+def test_second_run_has_nothing_to_do(finished):
+    printed, code = snakemake(finished, SMALL)
+    assert code == 0
+    assert "Nothing to be done" in printed
+
+
+@pytest.mark.parametrize(
+    ("change", "again", "kept"),
+    [
+        ({"losses": ["mse"]}, {"fit": 3, "score": 3}, ["simulate", "pair", "embed", "panel"]),
+        ({"spots": {"min_genes": 30}}, {"pair": 4, "panel": 3, "fit": 3}, ["simulate", "embed"]),
+        ({"genes": {"number": 5}}, {"panel": 3, "fit": 3}, ["simulate", "pair", "embed"]),
+        ({"patches": {"um_per_px": 0.6}}, {"pair": 4, "embed": 4, "fit": 3}, ["simulate"]),
+    ],
+)
+def test_what_a_change_reruns(finished, change, again, kept):
+    printed, code = snakemake(finished, SMALL | change, "--dry-run")
+    assert code == 0
+    found = jobs(printed)
+    assert again.items() <= found.items()
+    assert not set(kept) & set(found)
+
+
+def test_same_config_same_tables(finished, scores, tmp_path):
+    printed, code = snakemake(tmp_path, SMALL, cores=1)
+    assert code == 0, printed
+    pd.testing.assert_frame_equal(
+        pd.read_parquet(tmp_path / "results/small/tables/scores.parquet"), scores, check_exact=True
+    )
+
+
+def test_no_embedding_is_used_that_was_made_differently(finished, tmp_path):
+    folder = shutil.copytree(finished, tmp_path / "copy")
+    with h5py.File(folder / "results/embeddings/sim/stain_statistics/SIM1.h5", "a") as file:
+        del file.attrs["n_spots"]
+    printed, code = snakemake(folder, SMALL, "--forcerun", "fit", "--until", "fit")
+    assert code != 0
+    assert "SIM1.h5: is not complete; delete it and run again." in printed
+    (folder / "results/embeddings/sim/stain_statistics/SIM1.h5").unlink()
+    printed, code = snakemake(folder, SMALL)
+    assert code == 0, printed
+
+
+def test_encoders_patch_files_and_given_embeddings(study, own_cohort, tmp_path):
+    """A timm model on HEST's patch files; then the same embeddings, given, without images."""
+    (own_cohort / "patches").mkdir()
+    for path in sorted((own_cohort / "st").glob("*.h5ad")):
+        adata = anndata.read_h5ad(path)
+        with h5py.File(own_cohort / f"patches/{path.stem}.h5", "w") as file:
+            n = adata.n_obs - 1  # one spot has no patch
+            rng = np.random.default_rng(n)
+            file["img"] = rng.integers(0, 256, (n, 64, 64, 3), dtype="u1")
+            file["barcode"] = np.array(adata.obs_names[:n], "S")[:, None]
+            file["coords"] = adata.obsm["spatial"][:n]
+    study["cohorts"]["c"]["samples"] = ["SIM1", "SIM2", "SIM3"]
+    study["patches"] = {"source": "patches"}
+    study["encoders"] = [{"model": "test_resnet", "weights": "random", "name": "tiny"}]
+    study["split"] = {"strategy": "leave_one_sample_out"}
+    study["genes"] |= {"samples": "all"}
+    printed, code = snakemake(tmp_path, study)
+    assert code == 0, printed
+    first = pd.read_parquet(tmp_path / "results/small/tables/scores.parquet")
+    with h5py.File(tmp_path / "results/embeddings/c/tiny/SIM1.h5") as file:
+        assert file.attrs["weights_sha256"] == "random"
+        assert len(file["embeddings"]) == len(file["barcode"]) == 39
+    assert first["leak"].str.contains("genes chosen with the test samples in view").all()
+    assert first["leak"].str.contains("Patient 2 in training and test").any()
+    table = (tmp_path / "results/small/tables/losses.md").read_text()
+    assert "†" in table
+    assert "Patient 2 in training and test" in table
+
+    shutil.rmtree(own_cohort / "patches")
+    shutil.rmtree(own_cohort / "wsis")
+    study["study"] = "given"
+    folder = tmp_path / "results/embeddings/c/tiny"
+    study["cohorts"]["c"]["embeddings"] = {"tiny": str(folder)}
+    study["encoders"] = ["tiny"]
+    printed, code = snakemake(tmp_path, study)
+    assert code == 0, printed
+    given = pd.read_parquet(tmp_path / "results/given/tables/scores.parquet")
+    keys = ["sample", "loss", "seed", "gene"]
+    pd.testing.assert_series_equal(
+        first.set_index(keys)["n_spots"].groupby("sample").first(),
+        given.set_index(keys)["n_spots"].groupby("sample").first(),
+    )
+
+
+def test_bad_config_is_one_sentence(tmp_path):
+    printed, code = snakemake(tmp_path, SMALL | {"lossess": ["mse"]})
+    assert code == 1
+    assert "unknown key 'lossess' at the top level, did you mean 'losses'?" in printed
+    assert "Traceback" not in printed
+    assert not (tmp_path / "results").exists()
+
+
+def test_bad_slide_is_one_sentence(study, own_cohort, tmp_path):
+    slide = own_cohort / "wsis/SIM1.tif"
+    slide.write_bytes(slide.read_bytes()[:30_000])
+    printed, code = snakemake(tmp_path, study)
+    assert code == 1
+    assert re.search(r"Error: \S*SIM1.tif: .*perhaps truncated", printed)
+    assert "Traceback" not in printed
+    assert not list(tmp_path.rglob(".part-*"))
+    assert not (tmp_path / "results/embeddings/c/stain_statistics/SIM1.h5").exists()
