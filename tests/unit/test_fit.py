@@ -63,8 +63,8 @@ def test_runs_stop_by_themselves_and_keep_their_best(together):
     assert ((runs["epochs"] - runs["best_epoch"] == 5) | (runs["epochs"] == 40)).all()
     for (loss, seed), run in history.groupby(["loss", "seed"]):
         best = run.loc[run["monitored"].idxmin(), "epoch"]
-        stated = runs.query("loss == @loss and seed == @seed")["best_epoch"].item()
-        assert best == stated
+        mine = (runs["loss"] == loss) & (runs["seed"] == seed)
+        assert best == runs.loc[mine, "best_epoch"].item()
 
 
 def test_monitor_spearman(together):
