@@ -17,7 +17,7 @@ with job(snakemake.log[0]):
     loss = report.best_loss(scores)
     seed = scores["seed"].iloc[0]
     scores = scores.query("loss == @loss and seed == @seed and sample == @wildcards.sample")
-    scores = scores[scores["fold"] == int(fold.removeprefix("fold"))].set_index("gene")["spearman"]
+    scores = scores[scores["fold"] == int(fold.removeprefix("fold"))].set_index("gene")
     with h5py.File(path) as file:
         run = list(zip(file["loss"].asstr()[:], file["seed"][:], strict=True)).index((loss, seed))
         mine = file["sample"].asstr()[:] == wildcards.sample
@@ -28,11 +28,12 @@ with job(snakemake.log[0]):
         spots[:, genes].X.toarray(), spots.obs["library"].to_numpy(), snakemake.params.scaling
     )
     figure = report.maps(
-        f"{wildcards.sample}, {loss}, {encoder}, {strategy.replace('_', ' ')}",
+        f"{wildcards.sample}, {loss}, {encoder}, {strategy.replace('_', ' ')}"
+        + report.leak_note(scores),
         spots,
         dict(zip(genes, predicted.T, strict=True)),
         dict(zip(genes, truth.T, strict=True)),
-        scores,
+        scores["spearman"],
         snakemake.input.get("wsi"),
     )
     report.save(figure, snakemake.output[0])

@@ -16,11 +16,16 @@ STYLE = {"axes.spines.top": False, "axes.spines.right": False, "figure.dpi": 150
 
 
 def panels_of(frame):
-    """`(title, rows)` of each combination of PANELS; the title names what varies, and the leak."""
+    """`(title, rows)` of each combination of PANELS; titles name what varies and what leaks."""
     varying = [key for key in PANELS if frame[key].nunique() > 1] or ["cohort"]
     for _, rows in frame.groupby(PANELS, sort=False):
         title = ", ".join(str(rows[key].iloc[0]).replace("_", " ") for key in varying)
-        yield title, rows
+        yield title + leak_note(rows), rows
+
+
+def leak_note(rows):
+    """A line for a title that says what leaks in some fold of `rows`, or nothing."""
+    return "".join(f"\n† {leak}" for leak in rows["leak"].unique() if leak)
 
 
 def grid(n, width=4.2, height=3.2, columns=3):
@@ -65,8 +70,7 @@ def scores_by_loss(scores):
             axis.axvline(0, color="#999999", lw=0.6)
             axis.set_yticks(range(len(losses)), losses)
             axis.invert_yaxis()
-            leak = next((text for text in rows["leak"] if text), "")
-            axis.set_title(title + (f"\n† {leak}" if leak else ""), fontsize=9)
+            axis.set_title(title, fontsize=9)
             axis.set_xlabel("Spearman (mean over genes)")
             axis.legend(fontsize=7, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
@@ -133,7 +137,7 @@ def histories(histories):
     return figure
 
 
-def maps(sample, spots, predicted, truth, scores, wsi=None):
+def maps(title, spots, predicted, truth, scores, wsi=None):
     """Observed and predicted expression on the tissue, for the best and the worst gene of a slide.
 
     spots: AnnData of `pair`; predicted, truth: `{gene: (n_spots,)}` in log1p units; scores: Series
@@ -164,7 +168,7 @@ def maps(sample, spots, predicted, truth, scores, wsi=None):
                 axis.set_xlabel("mm")
                 axis.set_title(f"{which} gene, {gene}: {kind}", fontsize=9)
                 figure.colorbar(dots, ax=axis, shrink=0.8, label="log1p expression")
-        figure.suptitle(sample, fontsize=10)
+        figure.suptitle(title, fontsize=10)
     return figure
 
 
