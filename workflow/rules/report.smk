@@ -39,7 +39,9 @@ rule maps:
         unpack(images_of),
         spots="results/spots/{cohort}/{sample}.h5ad",
         scores=rules.tables.output.scores,
-        predictions=lambda wildcards: study.tested_in(wildcards.cohort, wildcards.sample),
+        predictions=lambda wildcards: expand(
+            rules.fit.output.predictions, **study.tested_in(wildcards.cohort, wildcards.sample)
+        ),
     output:
         report(
             f"results/{study.name}/figures/maps/{{cohort}}/{{sample}}.png",
@@ -56,6 +58,7 @@ rule maps:
         mem_mb=lambda wildcards, input: 2000 + 10 * int(input.size_mb),
         runtime=30,
     params:
+        fit=lambda wildcards: study.tested_in(wildcards.cohort, wildcards.sample),
         scaling=study.config["genes"]["scaling"],
         code=code_hash("report"),
     script:

@@ -12,7 +12,8 @@ with job(snakemake.log[0]):
 
     torch.set_num_threads(snakemake.threads)
     params, head = snakemake.params, snakemake.wildcards.head
-    genes = pd.read_csv(snakemake.input.panel[0], sep="\t")["gene"].astype(str).tolist()
+    panel = pd.read_csv(snakemake.input.panel[0], sep="\t", dtype=str, keep_default_na=False)
+    genes = panel["gene"].tolist()
     spots = fit.assemble(
         params.samples,
         map(read_h5ad, snakemake.input.spots),

@@ -8,19 +8,14 @@ with job(snakemake.log[0]):
     from spotrank import expression, report
     from spotrank.store import read_h5ad
 
-    wildcards, path = snakemake.wildcards, snakemake.input.predictions[0]
-    strategy, encoder, panel, head, fold = path.split("/")[-6:-1]
-    scores = pd.read_parquet(snakemake.input.scores).query(
-        "cohort == @wildcards.cohort and split == @strategy and encoder == @encoder "
-        "and panel == @panel and head == @head"
-    )
-    loss = report.best_loss(scores)
-    seed = scores["seed"].iloc[0]
-    scores = scores.query("loss == @loss and seed == @seed and sample == @wildcards.sample")
-    scores = scores[scores["fold"] == int(fold.removeprefix("fold"))].set_index("gene")
-    with h5py.File(path) as file:
+    fit, sample = snakemake.params.fit, snakemake.wildcards.sample
+    scores = pd.read_parquet(snakemake.input.scores)
+    scores = scores[(scores[list(fit)] == pd.Series(fit)).all(axis=1)]
+    loss, seed = report.best_loss(scores), scores["seed"].iloc[0]
+    scores = scores.query("loss == @loss and seed == @seed and sample == @sample").set_index("gene")
+    with h5py.File(snakemake.input.predictions[0]) as file:
         run = list(zip(file["loss"].asstr()[:], file["seed"][:], strict=True)).index((loss, seed))
-        mine = file["sample"].asstr()[:] == wildcards.sample
+        mine = file["sample"].asstr()[:] == sample
         genes, barcodes = file["gene"].asstr()[:], file["barcode"].asstr()[:][mine]
         predicted = file["predictions"][run][mine] * file["slope"][run] + file["intercept"][run]
     spots = read_h5ad(snakemake.input.spots)[barcodes]
@@ -28,7 +23,7 @@ with job(snakemake.log[0]):
         spots[:, genes].X.toarray(), spots.obs["library"].to_numpy(), snakemake.params.scaling
     )
     figure = report.maps(
-        f"{wildcards.sample}, {loss}, {encoder}, {strategy.replace('_', ' ')}"
+        f"{sample}, {loss}, {fit['encoder']}, {fit['split'].replace('_', ' ')}"
         + report.leak_note(scores),
         spots,
         dict(zip(genes, predicted.T, strict=True)),

@@ -105,8 +105,9 @@ def genes(scores):
 
 
 def best_loss(scores):
-    """The loss of the highest mean Spearman."""
-    return tables.runs(scores).groupby("loss", sort=False)["spearman"].mean().idxmax()
+    """The loss of the highest mean Spearman; undefined ones come last."""
+    mean = tables.runs(scores).groupby("loss", sort=False)["spearman"].mean()
+    return mean.fillna(-np.inf).idxmax()
 
 
 def histories(histories):
@@ -144,8 +145,8 @@ def maps(title, spots, predicted, truth, scores, wsi=None):
     of Spearman by gene; wsi: the slide to draw under the spots, if any.
     """
     place = spots.obsm["spatial"] * spots.uns["pixel_size_um"] / 1000  # mm
-    scores = scores.dropna()
-    chosen = {"best": scores.idxmax(), "worst": scores.idxmin()}
+    ranked = scores.dropna().sort_values() if scores.notna().any() else scores
+    chosen = {"best": ranked.index[-1], "worst": ranked.index[0]}
     low, high = place.min(0) - 0.15, place.max(0) + 0.15
     background = slides.overview(wsi) if wsi else None
     with plt.rc_context(STYLE):

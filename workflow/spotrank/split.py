@@ -14,6 +14,8 @@ from spotrank.store import InputError
 
 
 def leave_one_out(unit):
+    """A strategy that tests each `unit` ('patient' or 'sample') in turn."""
+
     def folds(samples, split, where):
         units = samples[unit].unique()
         if len(units) < 2:

@@ -205,12 +205,17 @@ class Study:
         return list(dict.fromkeys(sample for fold in folds for sample in fold["test"]))
 
     def tested_in(self, cohort, sample):
-        """Predictions of a test sample: first strategy, encoder, panel, head and fold."""
+        """Wildcards of a fit that tests a sample: the first of each grid."""
         strategy = self.config["split"]["strategy"][0]
         folds = self.plans[cohort, strategy]
-        number = next(i for i, fold in enumerate(folds) if sample in fold["test"])
-        grid = (cohort, strategy, next(iter(self.encoders)), next(iter(self.panels)), self.heads[0])
-        return [f"results/{self.name}/fits/{'/'.join(grid)}/fold{number}/predictions.h5"]
+        return {
+            "cohort": cohort,
+            "split": strategy,
+            "encoder": next(iter(self.encoders)),
+            "panel": next(iter(self.panels)),
+            "head": self.heads[0],
+            "fold": next(i for i, fold in enumerate(folds) if sample in fold["test"]),
+        }
 
     def leak(self, cohort, strategy, fold, panel):
         """What a fold leaks, in words, or ''."""
