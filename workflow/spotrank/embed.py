@@ -43,7 +43,8 @@ def embed(encoder, patches, barcodes, coords, path, made_by, batch_size, threads
         file["barcode"] = np.array(barcodes, "S")[:, None]
         file["coords"] = np.asarray(coords)
         file.attrs["made_by"] = json.dumps(made_by, sort_keys=True)
-        for key, value in {**made_by, **encoder.about}.items():
+        about = made_by | encoder.about | {"patch_px": encoder.size, "dimension": vectors.shape[1]}
+        for key, value in about.items():
             file.attrs[key] = value if isinstance(value, int | float) else str(value)
         file.attrs["n_spots"] = n  # last: a file without it is not complete
     logging.info("%d spots embedded", n)

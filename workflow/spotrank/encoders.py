@@ -124,7 +124,7 @@ def timm_model(model, weights, precision="fp32", pooling="", **_):
         {
             "weights_sha256": "random" if weights == "random" else sha256(weights),
             "transform": f"(rgb/255 - {config['mean']}) / {config['std']}",
-            "timm": timm.__version__,
+            "pooled_by": str(getattr(network, "global_pool", pooling)),
             "device": device,
         },
     )

@@ -1,6 +1,7 @@
 """A study: its config, with every name in it looked up and every grid laid out."""
 
 import inspect
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import pandas as pd
@@ -14,6 +15,7 @@ from spotrank.panel import SELECTIONS
 from spotrank.store import InputError, code_hash
 
 DONORS = Path(__file__).parents[2] / "resources" / "donors.tsv"
+EMBED_PACKAGES = ("torch", "timm", "openslide-python", "pillow", "numpy")
 INJECTED = ("score", "batch", "pairs", "permutations")  # arguments of losses that are no options
 
 
@@ -191,12 +193,20 @@ class Study:
         if self.is_given(cohort, encoder):
             return None
         entry = self.encoders[encoder]
-        named = {"model": entry, "precision": "fp32"} if isinstance(entry, str) else entry
-        return {
+        made_by = {
             "encoder": encoder,
-            **{key: value for key, value in named.items() if key not in ("name", "batch_size")},
             **{f"patches_{key}": value for key, value in self.config["patches"].items()},
             "code": code_hash("embed", "encoders"),
+            "versions": {package: _installed(package) for package in EMBED_PACKAGES},
+        }
+        if isinstance(entry, str):
+            return made_by | {"precision": "fp32", "pooling": ""}
+        for path in map(Path, self.weights(encoder)):
+            # its hash is in the file; too slow to take at every start
+            stat = path.stat()
+            made_by |= {"weights_bytes": stat.st_size, "weights_modified": stat.st_mtime}
+        return made_by | {
+            key: value for key, value in entry.items() if key not in ("name", "batch_size")
         }
 
     def test_samples(self, cohort):
@@ -224,3 +234,12 @@ class Study:
         if self.panels[panel].get("samples") == "all":
             said.append("genes chosen with the test samples in view")
         return "; ".join(filter(None, said))
+
+
+def _installed(package):
+    try:
+        return version(package)
+    except (
+        PackageNotFoundError
+    ):  # it is in the rule's own environment, whose pins Snakemake watches
+        return None
