@@ -1,9 +1,10 @@
-# `make demo`: the demo study; `make test`: lint and all tests; both set up .venv first.
+# `make demo`: the demo study; `make test`: lint and all tests; `make bench`: ratios of speed.
+# Each sets up .venv first.
 PYTHON ?= python3
 BIN := .venv/bin
 LOCK := envs/requirements.lock
 
-.PHONY: demo test lint
+.PHONY: demo test bench lint
 .DELETE_ON_ERROR:
 
 demo: .venv/ready
@@ -13,6 +14,9 @@ demo: .venv/ready
 
 test: lint
 	$(BIN)/python -m pytest
+
+bench: .venv/ready
+	$(BIN)/python tests/benchmarks/bench.py
 
 lint: .venv/ready
 	$(BIN)/ruff check
