@@ -89,7 +89,7 @@ def wide(summary, metric="spearman"):
     table = table.rename_axis(columns=None)
     if varying:
         table.index = pd.MultiIndex.from_frame(order)
-    if table.shape[1] > 1:
+    if _varies(summary, "cohort") and not several:
         table["mean"] = table.mean(axis=1)
     notes = [f"† {column}: {text}." for column, text in leak.items() if text]
     return table, notes
