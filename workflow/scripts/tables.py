@@ -8,18 +8,17 @@ with job(snakemake.log[0]):
 
     scores = pd.concat(map(pd.read_parquet, snakemake.input), ignore_index=True)
     summary = tables.summary(scores)
-    table, notes = tables.wide(summary)
+    numbers, leaks = tables.wide(summary)
     output = snakemake.output
     with whole(output.scores) as path:
         scores.to_parquet(path, index=False)
     with whole(output.summary) as path:
         summary.to_csv(path, sep="\t", index=False)
-    with whole(output.tsv) as path:
-        table.to_csv(path, sep="\t")
     for path, form in (
+        (output.tsv, tables.tsv),
         (output.markdown, tables.markdown),
         (output.latex, tables.latex),
         (output.html, tables.html),
     ):
         with whole(path) as temporary:
-            temporary.write_text(form(table, notes), encoding="utf-8")
+            temporary.write_text(form(numbers, leaks), encoding="utf-8")

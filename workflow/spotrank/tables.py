@@ -72,27 +72,25 @@ def _leak_in_words(folds):
 def wide(summary, metric="spearman"):
     """Losses in rows, cohorts in columns, means of `metric`; more keys where they vary.
 
-    A cohort whose folds leak is marked '†'. Returns the table and its notes, a list of sentences.
+    Returns two DataFrames of one shape, the numbers and what leaks in each ('' if nothing does).
     """
-    varying = [key for key in ("encoder", "panel", "head", "auxiliary") if _varies(summary, key)]
+    rows = [key for key in ("encoder", "panel", "head", "auxiliary") if _varies(summary, key)]
+    rows.append("loss")
     several = _varies(summary, "split")
-    name = summary["cohort"] + (", " + summary["split"] if several else "")
-    leak = summary.groupby(name, sort=False)["leak"].agg(
-        lambda leaks: next(filter(None, leaks), "")
+    column = summary["cohort"] + (", " + summary["split"] if several else "")
+    index = pd.MultiIndex.from_frame(summary[rows].drop_duplicates())
+    numbers, leaks = (
+        summary.assign(column=column)
+        .pivot(index=rows, columns="column", values=values)
+        .reindex(index if len(rows) > 1 else index.get_level_values(0))
+        .reindex(columns=column.unique())
+        .rename_axis(columns=None)
+        for values in (f"{metric}_mean", "leak")
     )
-    mark = name.map(lambda column: column + (" †" if leak[column] else ""))
-    table = summary.assign(column=mark).pivot(
-        index=[*varying, "loss"], columns="column", values=f"{metric}_mean"
-    )
-    order = summary[[*varying, "loss"]].drop_duplicates()
-    table = table.reindex(index=order if varying else order["loss"], columns=mark.unique())
-    table = table.rename_axis(columns=None)
-    if varying:
-        table.index = pd.MultiIndex.from_frame(order)
     if _varies(summary, "cohort") and not several:
-        table["mean"] = table.mean(axis=1)
-    notes = [f"† {column}: {text}." for column, text in leak.items() if text]
-    return table, notes
+        numbers["mean"] = numbers.mean(axis=1)
+        leaks["mean"] = leaks.apply(lambda row: next(filter(None, row), ""), axis=1)
+    return numbers, leaks
 
 
 def _varies(frame, column):
@@ -108,33 +106,45 @@ def ranks(table):
     return rounded.groupby(level=levels, sort=False).rank(ascending=False, method="dense")
 
 
-def formatted(table, best, second):
+def notes(leaks):
+    """What the daggers in a table say, a sentence each."""
+    said = {column: sorted(set(leaks[column]) - {""}) for column in leaks if column != "mean"}
+    return [f"† {column}: {text}." for column, texts in said.items() for text in texts]
+
+
+def formatted(numbers, leaks, best, second):
     """The table as text, three decimals; best and second are formats such as '**{}**'."""
-    text = table.map(lambda value: "–" if pd.isna(value) else f"{value:.3f}")
-    place = ranks(table)
+    text = numbers.map(lambda value: "–" if pd.isna(value) else f"{value:.3f}")
+    place = ranks(numbers)
     text = text.mask(place == 1, text.map(best.format)).mask(place == 2, text.map(second.format))
-    return text.reset_index()
+    return (text + leaks.map(lambda leak: " †" if leak else "")).reset_index()
 
 
-def markdown(table, notes):
-    text = formatted(table, "**{}**", "<u>{}</u>").to_markdown(index=False, disable_numparse=True)
-    return "\n\n".join([text, *notes]) + "\n"
+def tsv(numbers, leaks):
+    """Plain numbers, and what leaks in a row."""
+    said = leaks.apply(lambda row: "; ".join(dict.fromkeys(filter(None, row))), axis=1)
+    return numbers.assign(leak=said).to_csv(sep="\t")
 
 
-def latex(table, notes):
+def markdown(numbers, leaks):
+    text = formatted(numbers, leaks, "**{}**", "<u>{}</u>")
+    return "\n\n".join([text.to_markdown(index=False, disable_numparse=True), *notes(leaks)]) + "\n"
+
+
+def latex(numbers, leaks):
     """A booktabs table; best bold, second underlined."""
-    frame = formatted(table, r"\textbf{{{}}}", r"\underline{{{}}}")
-    frame = frame.rename(columns=_tex).assign(loss=frame["loss"].map(_tex))
-    text = frame.to_latex(
-        index=False, column_format="l" * table.index.nlevels + "r" * table.shape[1]
-    )
-    return "\n\n".join([text.strip(), *map(_tex, notes)]) + "\n"
+    frame = formatted(numbers, leaks, r"\textbf{{{}}}", r"\underline{{{}}}")
+    frame = frame.map(_tex).rename(columns=_tex)
+    alignment = "l" * numbers.index.nlevels + "r" * numbers.shape[1]
+    text = frame.to_latex(index=False, column_format=alignment).strip()
+    return "\n\n".join([text, *map(_tex, notes(leaks))]) + "\n"
 
 
-def html(table, notes):
+def html(numbers, leaks):
     """A page of its own, for the report."""
-    text = formatted(table, "<b>{}</b>", "<u>{}</u>").to_html(index=False, escape=False, border=0)
-    text += "".join(f"<p>{note}</p>" for note in notes)
+    frame = formatted(numbers, leaks, "<b>{}</b>", "<u>{}</u>")
+    text = frame.to_html(index=False, escape=False, border=0)
+    text += "".join(f"<p>{note}</p>" for note in notes(leaks))
     return f"<!doctype html><meta charset='utf-8'><style>{STYLE}</style>{text}\n"
 
 

@@ -1,0 +1,65 @@
+import pandas as pd
+import pytest
+from spotrank import tables
+
+
+def scores(leak=""):
+    """Two losses, two cohorts, two folds, two seeds, two genes: numbers easy to average."""
+    rows = []
+    for cohort, base in (("a", 0.1), ("b", 0.3)):
+        for loss, bonus in (("mse", 0.0), ("strank_list", 0.2)):
+            for fold in (0, 1):
+                for seed in (0, 1):
+                    rows += [
+                        {
+                            "cohort": cohort,
+                            "split": "s",
+                            "encoder": "e_1",
+                            "panel": "p",
+                            "head": "linear",
+                            "loss": loss,
+                            "auxiliary": "none",
+                            "fold": fold,
+                            "seed": seed,
+                            "sample": f"S{fold}",
+                            "gene": gene,
+                            "spearman": value,
+                            "pearson": value,
+                            "mse": 1.0,
+                            "noise_free_spearman": None,
+                            "leak": leak if cohort == "b" and fold == 1 else "",
+                        }
+                        for gene, value in (("g", base + bonus + 0.1 * fold), ("h", float("nan")))
+                    ]
+    return pd.DataFrame(rows).astype({"noise_free_spearman": float})
+
+
+def test_summary_by_hand():
+    table = tables.summary(scores()).set_index(["cohort", "loss"])
+    row = table.loc[("b", "strank_list")]
+    # folds 0.5, 0.5, 0.6, 0.6: mean 0.55, sd √(4·0.05²/3)
+    assert row["spearman_mean"] == pytest.approx(0.55)
+    assert row["spearman_sd"] == pytest.approx((4 * 0.05**2 / 3) ** 0.5)
+    # gene h is undefined on 2 slides with 2 seeds: counted, neither dropped nor zero
+    assert row["n_undefined"] == 4
+    assert (row["n_folds"], row["n_seeds"], row["n_genes"]) == (2, 2, 2)
+
+
+def test_best_and_second_and_mean():
+    numbers, leaks = tables.wide(tables.summary(scores()))
+    assert numbers.loc["mse"].tolist() == pytest.approx([0.15, 0.35, 0.25])
+    text = " ".join(tables.markdown(numbers, leaks).split())
+    assert "| strank_list | **0.350** | **0.550** | **0.450** |" in text
+    assert "<u>0.150</u>" in text
+    assert r"\textbf{0.350}" in tables.latex(numbers, leaks)
+
+
+def test_a_leak_is_marked_where_it_is():
+    numbers, leaks = tables.wide(tables.summary(scores("P_1 in training and test")))
+    text = " ".join(tables.markdown(numbers, leaks).split())
+    assert "**0.350** |" in text
+    assert "**0.550** †" in text
+    assert "† b: 1 of 2 folds: P_1 in training and test." in text
+    assert r"P\_1 in training" in tables.latex(numbers, leaks)
+    assert r"strank\_list" in tables.latex(numbers, leaks)
+    assert "P_1 in training and test" in tables.tsv(numbers, leaks)
