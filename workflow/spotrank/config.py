@@ -19,7 +19,7 @@ def load(config):
 
     Raises `InputError` for a key that is unknown, missing or of the wrong kind.
     """
-    config = deepcopy(dict(config))
+    config = deepcopy(config)
     _check(config, SCHEMA, "")
     for name, cohort in config["cohorts"].items():
         _check(cohort, SCHEMA["$defs"][cohort["source"]], f"cohorts.{name}")
