@@ -86,8 +86,11 @@ def load(spec, size):
     return ENCODERS[spec](size) if isinstance(spec, str) else timm_model(**spec)
 
 
-def timm_model(model, weights, precision="fp32", pooling="", **_):
-    """A timm model without its classifier, on the GPU where there is one."""
+def network(model, weights, pooling=""):
+    """A timm model without its classifier, as `(torch module, timm's data config)`.
+
+    The config tells `mean`, `std` and `input_size`. Raises `InputError` as `load` does.
+    """
     import timm
     import torch
 
@@ -98,19 +101,26 @@ def timm_model(model, weights, precision="fp32", pooling="", **_):
         )
     torch.manual_seed(0)  # for weights: random
     options = {"global_pool": pooling} if pooling else {}
-    network = timm.create_model(model, num_classes=0, **options)
+    module = timm.create_model(model, num_classes=0, **options)
     if weights != "random":
-        _load_weights(network, model, Path(weights))
-    config = timm.data.resolve_model_data_config(network)
+        _load_weights(module, model, Path(weights))
+    return module, timm.data.resolve_model_data_config(module)
+
+
+def timm_model(model, weights, precision="fp32", pooling="", **_):
+    """A timm model's vectors, on the GPU where there is one."""
+    import torch
+
+    module, config = network(model, weights, pooling)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     dtype = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}[precision]
-    network = network.eval().to(device, dtype)
+    module = module.eval().to(device, dtype)
     mean, std = (torch.tensor(config[key], device=device) for key in ("mean", "std"))
 
     @torch.inference_mode()
     def embed(patches):
         rgb = torch.as_tensor(patches).to(device) / 255
-        vectors = network(((rgb - mean) / std).permute(0, 3, 1, 2).to(dtype))
+        vectors = module(((rgb - mean) / std).permute(0, 3, 1, 2).to(dtype))
         if vectors.ndim != 2:
             raise InputError(
                 f"config: encoders: '{model}' with pooling '{pooling}' gives no vector a patch "
@@ -124,7 +134,7 @@ def timm_model(model, weights, precision="fp32", pooling="", **_):
         {
             "weights_sha256": "random" if weights == "random" else sha256(weights),
             "transform": f"(rgb/255 - {config['mean']}) / {config['std']}",
-            "pooled_by": str(getattr(network, "global_pool", pooling)),
+            "pooled_by": str(getattr(module, "global_pool", pooling)),
             "device": device,
         },
     )
