@@ -41,6 +41,7 @@ def test_equals_published(reference, batch, published):
         Batch(
             counts=case["count"],
             target=case["exp"],
+            rank=None,
             size=case["count"].mean(2),
             tissue=case["groups"],
             n_tissues=int(case["groups"].max()) + 1,

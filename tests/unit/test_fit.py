@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import torch
 from spotrank import fit
 from spotrank.losses import LOSSES
 
@@ -11,7 +12,9 @@ TRAINING = {
     "patience": 5,
     "monitor": "loss",
     "standardise": True,
+    "batches": "random",
 }
+LINEAR = ("linear", {})
 ALL = {name: (name, {}) for name in LOSSES}
 
 
@@ -25,16 +28,24 @@ def spots(seed, n=120, d=6, genes=4, tissues=2):
         x=x,
         counts=counts,
         library=(counts.sum(1) + rng.poisson(100 * depth)).astype("f4"),
-        tissue=rng.integers(tissues, size=n),
+        tissue=np.sort(rng.integers(tissues, size=n)),
         place=rng.uniform(size=(n, 2)),
         sample=np.full(n, "a", object),
         barcode=np.arange(n).astype(str).astype(object),
     )
 
 
+def predictions(parameters, head, test):
+    """`(runs, n_spots, n_genes)`."""
+    parts = {}
+    for run, _, score in fit.predict(parameters, head, test):
+        parts.setdefault(run, []).append(score)
+    return torch.as_tensor(np.stack([np.concatenate(part) for part in parts.values()]))
+
+
 @pytest.fixture(scope="module")
 def together():
-    return fit.fit(spots(0), spots(1), ALL, [0, 1], "linear", TRAINING, "library")
+    return fit.fit(spots(0), spots(1), ALL, [0, 1], LINEAR, TRAINING, "library")
 
 
 @pytest.mark.parametrize("name", LOSSES)
@@ -43,14 +54,14 @@ def test_every_loss_learns(together, name):
 
     runs, parameters, _ = together
     test = spots(2)
-    predicted = fit.predict(parameters, "linear", test.x)[runs["loss"] == name]
+    predicted = predictions(parameters, LINEAR, test)[runs["loss"] == name]
     truth = expression.target(test.counts, test.library, "library")
-    assert metrics.spearman(predicted, truth[None]).mean() > 0.6
+    assert metrics.spearman(predicted, torch.as_tensor(truth)).mean() > 0.6
 
 
 @pytest.mark.parametrize("name", LOSSES)
 def test_a_run_alone_is_the_run_in_company(together, name):
-    alone = fit.fit(spots(0), spots(1), {name: (name, {})}, [1], "linear", TRAINING, "library")
+    alone = fit.fit(spots(0), spots(1), {name: (name, {})}, [1], LINEAR, TRAINING, "library")
     runs, parameters, _ = together
     row = runs.index[(runs["loss"] == name) & (runs["seed"] == 1)][0]
     np.testing.assert_allclose(alone[1]["weight"][0], parameters["weight"][row], atol=1e-5)
@@ -70,7 +81,7 @@ def test_runs_stop_by_themselves_and_keep_their_best(together):
 def test_monitor_spearman(together):
     training = TRAINING | {"monitor": "spearman"}
     _, _, history = fit.fit(
-        spots(0), spots(1), {"mse": ("mse", {})}, [0], "linear", training, "library"
+        spots(0), spots(1), {"mse": ("mse", {})}, [0], LINEAR, training, "library"
     )
     assert history["monitored"].between(-1, 0).all()
 
@@ -80,14 +91,17 @@ def test_a_run_that_diverges_is_undefined_not_zero():
     broken.counts[0, 0] = np.inf
     training = TRAINING | {"standardise": False}
     _, parameters, _ = fit.fit(
-        broken, spots(1), {"mse": ("mse", {})}, [0], "linear", training, "library"
+        broken, spots(1), {"mse": ("mse", {})}, [0], LINEAR, training, "library"
     )
-    assert np.isnan(fit.predict(parameters, "linear", spots(2).x)).all()
+    assert np.isnan(predictions(parameters, LINEAR, spots(2))).all()
 
 
 def test_calibration_is_least_squares():
     rng = np.random.default_rng(0)
     score, target = rng.normal(size=(2, 30, 3)), rng.normal(size=(30, 3))
-    slope, intercept = fit.calibrate(score, target)
+    blocks = [
+        (run, block, score[run, block]) for run in (0, 1) for block in (slice(0, 20), slice(20, 30))
+    ]
+    slope, intercept = fit.calibrate(blocks, target, 2)
     expected = np.polyfit(score[1, :, 2], target[:, 2], 1)
     assert (slope[1, 2], intercept[1, 2]) == pytest.approx(tuple(expected))

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from spotrank.losses import LOSSES, Batch
 
-WITHIN = ["pearson_within", "strank_pair", "strank_list"]
+WITHIN = ["pearson_within", "spearman_within", "strank_pair", "strank_list"]
 
 
 def case(seed, n=12, genes=3, tissues=3, runs=2, dtype=torch.float64):
@@ -20,6 +20,7 @@ def case(seed, n=12, genes=3, tissues=3, runs=2, dtype=torch.float64):
     return score, Batch(
         counts=counts,
         target=counts.log1p(),
+        rank=counts,
         size=counts.mean(2),
         tissue=tissue,
         n_tissues=tissues,
@@ -63,7 +64,7 @@ def test_order_of_spots_changes_nothing(name, seed):
     score, batch = case(seed)
     order = torch.randperm(12, generator=torch.Generator().manual_seed(seed))
     shuffled = Batch(
-        *(x[:, order] for x in (batch.counts, batch.target, batch.size, batch.tissue)),
+        *(x[:, order] for x in (batch.counts, batch.target, batch.rank, batch.size, batch.tissue)),
         batch.n_tissues,
         batch.log_theta,
     )
@@ -74,7 +75,7 @@ def test_order_of_spots_changes_nothing(name, seed):
 def test_runs_do_not_mix(name):
     score, batch = case(1)
     first = Batch(
-        *(x[:1] for x in (batch.counts, batch.target, batch.size, batch.tissue)),
+        *(x[:1] for x in (batch.counts, batch.target, batch.rank, batch.size, batch.tissue)),
         batch.n_tissues,
         batch.log_theta[:1],
         lambda k: batch.uniform(k)[:1],

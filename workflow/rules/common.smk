@@ -50,8 +50,21 @@ def fits(name):
         f"results/{study.name}/{stage}/{cohort}/{strategy}/{encoder}/{panel}/{head}/fold{fold}/{file}"
         for stage, file in [name.split("/")]
         for (cohort, strategy), folds in study.plans.items()
-        for encoder in study.encoders
+        for encoder, head in study.pairs
         for panel in study.panels
-        for head in study.heads
         for fold in range(len(folds))
     ]
+
+
+def features_of(wildcards):
+    """Embeddings of a fold's samples, or what their patches are cut from."""
+    cohort, encoder, head = wildcards.cohort, wildcards.encoder, wildcards.head
+    samples = samples_of(wildcards, "train", "validation", "test")
+    if not study.trains_on_patches(encoder, head):
+        return {"embeddings": [study.embeddings(cohort, encoder, sample) for sample in samples]}
+    images = [study.images(cohort, sample) for sample in samples]
+    return {
+        "st": [study.path(cohort, "st", sample) for sample in samples],
+        "metadata": [study.path(cohort, "metadata", sample) for sample in samples],
+        **{kind: [image[kind] for image in images] for kind in images[0]},
+    }

@@ -3,11 +3,8 @@ FIT = f"results/{study.name}/fits/{{cohort}}/{{split}}/{{encoder}}/{{panel}}/{{h
 
 rule fit:
     input:
+        unpack(features_of),
         spots=spots_of("train", "validation", "test"),
-        embeddings=lambda wildcards: [
-            study.embeddings(wildcards.cohort, wildcards.encoder, sample)
-            for sample in samples_of(wildcards, "train", "validation", "test")
-        ],
         panel=rules.panel.output,
     output:
         weights=f"{FIT}/weights.safetensors",
@@ -27,7 +24,9 @@ rule fit:
         fold=fold_of,
         losses=study.losses,
         seeds=study.config["seeds"],
-        training=study.config["training"],
+        head=lambda wildcards: study.heads[wildcards.head],
+        encoder=lambda wildcards: study.encoders[wildcards.encoder],
+        patches=study.config["patches"],
         scaling=study.config["genes"]["scaling"],
         gap_um=study.patch_um,
         made_by=lambda wildcards: study.made_by(wildcards.cohort, wildcards.encoder),

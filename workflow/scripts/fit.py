@@ -4,36 +4,63 @@ from spotrank.store import job, whole
 
 with job(snakemake.log[0]):
     import h5py
+    import numpy as np
     import pandas as pd
+    import psutil
     import torch
     from safetensors.torch import save_file
-    from spotrank import embed, expression, fit
+    from spotrank import embed, encoders, expression, fit
     from spotrank.store import read_h5ad
 
     torch.set_num_threads(snakemake.threads)
-    params, head = snakemake.params, snakemake.wildcards.head
-    panel = pd.read_csv(snakemake.input.panel[0], sep="\t", dtype=str, keep_default_na=False)
+    params, given = snakemake.params, snakemake.input
+    panel = pd.read_csv(given.panel[0], sep="\t", dtype=str, keep_default_na=False)
     genes = panel["gene"].tolist()
-    spots = fit.assemble(
-        params.samples,
-        map(read_h5ad, snakemake.input.spots),
-        (embed.read(path, params.made_by) for path in snakemake.input.embeddings),
-        genes,
-    )
+    options = dict(params.head["options"])
+    if "embeddings" in given.keys():  # noqa: SIM118 (a list with names)
+        features = (embed.read(path, params.made_by) for path in given.embeddings)
+    else:
+        px = encoders.PIXELS
+        if params.encoder != "pixels":
+            options["encoder"] = params.encoder
+            px = encoders.input_size(params.encoder)
+        images = given.get("wsi"), given.get("patch_file")
+        images = [own or [None] * len(params.samples) for own in images]
+        features = (
+            embed.all_patches(px, params.patches, *paths, threads=snakemake.threads)
+            for paths in zip(given.st, given.metadata, *images, strict=True)
+        )
+    spots = fit.assemble(params.samples, map(read_h5ad, given.spots), features, genes)
     train, validation, test = fit.parts_of(params.fold, spots, params.gap_um)
+    head = params.head["head"], options
+    budget = snakemake.resources.mem_mb * 1e6 - psutil.Process().memory_info().rss
+    if torch.cuda.is_available():
+        budget = None
     runs, parameters, history = fit.fit(
-        train, validation, params.losses, params.seeds, head, params.training, params.scaling
+        train,
+        validation,
+        params.losses,
+        params.seeds,
+        head,
+        params.head["training"],
+        params.scaling,
+        budget,
     )
     slope, intercept = fit.calibrate(
-        fit.predict(parameters, head, train.x),
+        fit.predict(parameters, head, train),
         expression.target(train.counts, train.library, params.scaling),
+        len(runs),
     )
     with whole(snakemake.output.weights) as path:
         save_file(parameters, path, {"runs": runs.to_json(), "genes": "\t".join(genes)})
     with whole(snakemake.output.history) as path:
         history.to_parquet(path)
     with whole(snakemake.output.predictions) as path, h5py.File(path, "w") as file:
-        file["predictions"] = fit.predict(parameters, head, test.x)
+        shape = len(runs), len(test.x), len(genes)
+        chunks = tuple(np.minimum(shape, (1, fit.SPOTS_AT_A_TIME, 64)))
+        predictions = file.create_dataset("predictions", shape, "f4", chunks=chunks)
+        for run, block, score in fit.predict(parameters, head, test):
+            predictions[run, block] = score
         file["slope"], file["intercept"] = slope, intercept
         file["gene"], file["sample"], file["barcode"] = genes, test.sample, test.barcode
         file["loss"], file["seed"] = runs["loss"].tolist(), runs["seed"]

@@ -3,22 +3,30 @@
 from spotrank.store import job, whole
 
 with job(snakemake.log[0]):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+    import torch
     from spotrank import score
     from spotrank.store import read_h5ad
 
+    torch.set_num_threads(snakemake.threads)
     params, wildcards = snakemake.params, snakemake.wildcards
     spots = dict(zip(params.samples, map(read_h5ad, snakemake.input.spots), strict=True))
-    scores = score.score(snakemake.input.predictions, spots, params.scaling)
-    scores = scores.assign(
-        cohort=wildcards.cohort,
-        split=wildcards.split,
-        fold=int(wildcards.fold),
-        patient=scores["sample"].map(params.patients),
-        encoder=wildcards.encoder,
-        panel=wildcards.panel,
-        head=wildcards.head,
-        auxiliary=params.auxiliary,
-        leak=params.leak,
-    )
     with whole(snakemake.output[0]) as path:
-        scores[list(score.COLUMNS)].to_parquet(path, index=False)
+        writer = None
+        for scores in score.score(snakemake.input.predictions, spots, params.scaling):
+            scores = scores.assign(
+                cohort=wildcards.cohort,
+                split=wildcards.split,
+                fold=int(wildcards.fold),
+                patient=scores["sample"].map(params.patients),
+                encoder=wildcards.encoder,
+                panel=wildcards.panel,
+                head=wildcards.head,
+                auxiliary=params.auxiliary,
+                leak=params.leak,
+            )
+            table = pa.Table.from_pandas(scores[list(score.COLUMNS)], preserve_index=False)
+            writer = writer or pq.ParquetWriter(path, table.schema)
+            writer.write_table(table)
+        writer.close()

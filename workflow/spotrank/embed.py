@@ -73,6 +73,12 @@ def patches_of(size, geometry, st, metadata, wsi=None, patch_file=None):
     return patches, list(spots.obs_names[inside]), spatial[inside]
 
 
+def all_patches(size, geometry, st, metadata, wsi, patch_file, threads):
+    """All patches of a sample in memory, as `(barcodes, uint8 (n, size, size, 3))`."""
+    patches, barcodes, _ = patches_of(size, geometry, st, metadata, wsi, patch_file)
+    return list(barcodes), np.concatenate(list(read_ahead(patches, 64, threads)))
+
+
 def read_ahead(patches, batch_size, threads, batches=2):
     """Yield uint8 arrays `(batch_size, px, px, 3)`, reading the next `batches` in threads."""
     starts = range(0, len(patches), batch_size)

@@ -18,6 +18,8 @@ from spotrank.store import InputError
 # optical densities of haematoxylin, eosin and residual in R, G, B (Ruifrok & Johnston 2001)
 STAINS = ((0.65, 0.70, 0.29), (0.07, 0.99, 0.11), (0.27, 0.57, 0.78))
 
+PIXELS = 112  # side in px of the patches that a head takes as they are (HisToGene's)
+
 
 @dataclass
 class Encoder:
@@ -92,14 +94,12 @@ def network(model, weights, pooling=""):
     The config tells `mean`, `std` and `input_size`. Raises `InputError` as `load` does.
     """
     import timm
-    import torch
 
     if not timm.is_model(model.partition(".")[0]):
         raise InputError(
             f"config: encoders: timm has no model '{model}'{nearest(model, timm.list_models())}; "
             "timm.list_models() names all."
         )
-    torch.manual_seed(0)  # for weights: random
     options = {"global_pool": pooling} if pooling else {}
     module = timm.create_model(model, num_classes=0, **options)
     if weights != "random":
@@ -107,10 +107,18 @@ def network(model, weights, pooling=""):
     return module, timm.data.resolve_model_data_config(module)
 
 
+def input_size(spec):
+    """Side in px of the patches that a timm model of the config takes."""
+    import timm
+
+    return timm.get_pretrained_cfg(spec["model"]).input_size[1]
+
+
 def timm_model(model, weights, precision="fp32", pooling="", **_):
     """A timm model's vectors, on the GPU where there is one."""
     import torch
 
+    torch.manual_seed(0)  # for weights: random
     module, config = network(model, weights, pooling)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     dtype = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}[precision]

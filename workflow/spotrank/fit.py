@@ -1,4 +1,4 @@
-"""Fit a head on frozen embeddings: all losses and seeds of a fold in one batched training."""
+"""Fit a head to the spots of a fold: all losses and seeds in one batched training."""
 
 import logging
 import time
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+import psutil
 import torch
 
 from spotrank import expression, metrics
@@ -15,12 +16,15 @@ from spotrank.split import outer_share
 from spotrank.store import InputError
 
 CLIP = 10  # standard deviations
+SPOTS_AT_A_TIME, PATCHES_AT_A_TIME = 4096, 64
+HISTORY = ["loss", "seed", "epoch", "train_loss", "validation_loss", "monitored"]
 
 
 @dataclass
 class Spots:
-    """Spots of some samples: embeddings `x (n, d)`, raw `counts (n, g)` of the panel, `library`,
-    the counts over all genes `(n,)`, number of the `tissue`, `place` in µm `(n, 2)`, and ids."""
+    """Spots of some samples, a sample after the other: embeddings `x (n, d)` or patches
+    `(n, px, px, 3)`, raw `counts (n, g)` of the panel, `library`, the counts over all genes `(n,)`,
+    number of the `tissue`, `place` in µm `(n, 2)`, and ids."""
 
     x: np.ndarray
     counts: np.ndarray
@@ -37,9 +41,9 @@ class Spots:
 def assemble(samples, spots, embeddings, genes):
     """Join counts and embeddings by barcode; spots without an embedding are left out.
 
-    samples: ids; spots: their AnnData of `pair`; embeddings: their `(barcodes, vectors)`;
-    genes: the panel. Raises `InputError` where nothing is in common, a gene is missing, or the
-    dimensions of the embeddings differ.
+    samples: ids; spots: their AnnData of `pair`; embeddings: their `(barcodes, vectors)`, or
+    patches in place of vectors; genes: the panel. Raises `InputError` where nothing is in common,
+    a gene is missing, or the dimensions of the embeddings differ.
     """
     parts = []
     for tissue, (sample, adata, (barcodes, vectors)) in enumerate(
@@ -71,7 +75,7 @@ def assemble(samples, spots, embeddings, genes):
                 barcode=adata.obs_names.to_numpy(object),
             )
         )
-    dimensions = {sample: part.x.shape[1] for sample, part in zip(samples, parts, strict=True)}
+    dimensions = {sample: part.x.shape[1:] for sample, part in zip(samples, parts, strict=True)}
     if len(set(dimensions.values())) > 1:
         raise InputError(f"the embeddings of a cohort differ in dimension: {dimensions}.")
     return Spots(
@@ -101,124 +105,287 @@ class Side:
     def __init__(self, spots, x, scaling, share, device):
         target = expression.target(spots.counts, spots.library, scaling)
         size = expression.size(spots.counts, spots.library, scaling, share)
-        tissue = np.unique(spots.tissue, return_inverse=True)[1]
-        self.x, self.counts, self.target, self.size = (
+        self.place, self.counts, self.target, self.size = (
             torch.as_tensor(np.float32(array), device=device)
-            for array in (x, spots.counts, target, size)
+            for array in (spots.place, spots.counts, target, size)
         )
+        self.x = torch.as_tensor(x, device=device)
+        tissue = np.unique(spots.tissue, return_inverse=True)[1]
         self.tissue = torch.as_tensor(tissue, device=device)
-        self.n_tissues = int(tissue.max()) + 1
+        self.slides = [torch.as_tensor(np.flatnonzero(tissue == t), device=device)
+                       for t in range(tissue.max() + 1)]  # fmt: skip
+        self.rank = torch.empty_like(self.target)
+        for slide in self.slides:
+            self.rank[slide] = (metrics.ranks(self.target[slide]) - 0.5) / len(slide)
 
     def __len__(self):
         return len(self.x)
 
-    def batch(self, spots, log_theta, noise):
-        """The `losses.Batch` of runs; spots: indices `(runs, n)`; noise: a generator a run."""
+    def of(self, spots, seeds):
+        """What a `losses.Batch` holds of `spots`, a slice or indices `(seeds, n)`."""
+        tensors = {key: getattr(self, key)[spots] for key in PER_SPOT}
+        if isinstance(spots, slice):
+            tensors = {key: x.expand(seeds, *x.shape) for key, x in tensors.items()}
+        return tensors
 
-        def uniform(k):
-            drawn = [torch.rand(k, spots.shape[1], generator=generator) for generator in noise]
-            return torch.stack(drawn).to(self.x.device)
 
-        tensors = (x[spots] for x in (self.counts, self.target, self.size, self.tissue))
-        return Batch(*tensors, self.n_tissues, log_theta, uniform)
+PER_SPOT = ("counts", "target", "rank", "size", "tissue")
+
+# Each gives the batches of an epoch, indices `(seeds, n)`; orders: a generator a seed; of_tissues:
+# one for all, for batches of a step have one shape
+
+
+def random_batches(side, size, orders, of_tissues):
+    """All spots in random order."""
+    order = torch.stack([_shuffled(len(side), generator) for generator in orders])
+    return list(order.split(size, dim=1))
+
+
+def tissue_batches(side, size, orders, of_tissues):
+    """Spots of one tissue only, its batches of nearly equal size; tissues in random order."""
+    batches = []
+    for slide in side.slides:
+        order = torch.stack([slide[_shuffled(len(slide), generator)] for generator in orders])
+        batches += order.tensor_split(-(-len(slide) // size), dim=1)
+    return [batches[i] for i in _shuffled(len(batches), of_tissues).tolist()]
+
+
+def balanced_batches(side, size, orders, of_tissues):
+    """As many spots of each tissue; small ones begin again, of large ones others come next time."""
+    share, n = -(-size // len(side.slides)), -(-len(side) // size)
+    parts = []
+    for slide in side.slides:
+        rounds = -(-share * n // len(slide))
+        order = torch.stack(
+            [
+                torch.cat([slide[_shuffled(len(slide), generator)] for _ in range(rounds)])
+                for generator in orders
+            ]
+        )
+        parts.append(order[:, : share * n].split(share, dim=1))
+    return [torch.cat(batch, 1) for batch in zip(*parts, strict=True)]
+
+
+def slide_batches(side, size, orders, of_tissues):
+    """Whole slides, whatever their size, each seed's in its own order of spots."""
+    return tissue_batches(side, len(side), orders, of_tissues)
+
+
+BATCHES = {"random": random_batches, "tissue": tissue_batches, "balanced": balanced_batches}
+
+
+def _shuffled(n, generator):
+    return torch.randperm(n, generator=generator, device=generator.device)
 
 
 class Grid:
-    """The runs (a loss, a seed) that still train, with one batched tensor for each parameter."""
+    """The runs (a loss, a seed) that still train, with one batched tensor for each parameter.
 
-    def __init__(self, losses, seeds, head, dimension, n_genes, training, device):
-        self.losses, self.seeds, self.head = losses, seeds, HEADS[head]
-        self.runs = [(label, seed) for label in losses for seed in seeds]
-        self.active = np.arange(len(self.runs))
-        self.order = [torch.Generator().manual_seed(seed) for seed in seeds]
-        self.noise = [torch.Generator().manual_seed(seed) for _, seed in self.runs]
-        starts = [self.head.start(dimension, n_genes, generator) for generator in self.order]
-        starts = [start | {"log_theta": torch.zeros(n_genes)} for start in starts]
-        self.parameters = {
-            key: torch.stack([start[key] for start in starts])
-            .repeat(len(losses), *[1] * starts[0][key].ndim)
-            .to(device)
-            .requires_grad_()
-            for key in starts[0]
-        }
+    Runs of a seed stand together: they see the same spots.
+    """
+
+    def __init__(self, runs, losses, head, n_genes, training, device):
+        self.runs, self.losses, self.head = runs, losses, head
+        self.order = {seed: torch.Generator(device).manual_seed(seed) for _, seed in runs}
+        self.noise = [torch.Generator(device).manual_seed(seed) for _, seed in runs]
+        self.of_tissues = torch.Generator(device).manual_seed(0)
+        starts = {seed: head.start(generator) for seed, generator in self.order.items()}
+        zero = {"log_theta": torch.zeros(n_genes, device=device)}
+        starts = [starts[seed] | zero for _, seed in runs]
+        self.parameters = {key: torch.stack([start[key] for start in starts]) for key in starts[0]}
+        self.trained = [key for key in starts[0] if not ("running_" in key or "tracked" in key)]
         self.optimiser = torch.optim.AdamW(
-            self.parameters.values(),
+            [self.parameters[key].requires_grad_() for key in self.trained],
             lr=training["learning_rate"],
             weight_decay=training["weight_decay"],
             fused=True,
         )
         self.batch_size = training["batch_size"]
+        self.batches = slide_batches if head.slides else BATCHES[training["batches"]]
+        self._go_on(np.arange(len(runs)))
 
-    def values(self, side, spots, noise):
-        """Loss `(runs,)` and scores of the active runs; spots: indices `(seeds, n)` of `side`."""
-        seed = self.active % len(self.seeds)
-        score = self.head.score(self.parameters, side.x[spots][seed])
-        losses = []
-        for number, (name, options) in enumerate(self.losses.values()):
-            rows = np.flatnonzero(self.active // len(self.seeds) == number)
-            if len(rows):
-                rows = slice(rows[0], rows[-1] + 1)
-                log_theta = self.parameters["log_theta"][rows]
-                batch = side.batch(spots[seed[rows]], log_theta, noise[rows])
-                losses.append(LOSSES[name](score[rows], batch, **options))
-        return torch.cat(losses), score
+    def _go_on(self, active):
+        """Lay out the runs `active`: their seeds, and the rows of each loss."""
+        self.active = active
+        labels, seeds = zip(*(self.runs[run] for run in active), strict=True)
+        self.seeds = list(dict.fromkeys(seeds))
+        self.runs_of_seed = [seeds.count(seed) for seed in self.seeds]
+        self.rows = {label: [i for i, own in enumerate(labels) if own == label] for label in labels}
+        self.seed_of_row = [self.seeds.index(seed) for seed in seeds]
+
+    def scores(self, x, place, training):
+        """Scores of the active runs; x, place: a list of a tensor a seed, or one for all."""
+        parts = {key: value.split(self.runs_of_seed) for key, value in self.parameters.items()}
+        return torch.cat(
+            [
+                self.head.score(
+                    {key: part[i] for key, part in parts.items()},
+                    x[i] if isinstance(x, list) else x,
+                    place[i] if isinstance(place, list) else place,
+                    self.order[seed] if training else None,
+                )
+                for i, seed in enumerate(self.seeds)
+            ]
+        )
+
+    def loss(self, score, side, spots, gradient=None):
+        """Loss of each active run `(runs,)`; writes its derivative by the score in `gradient`."""
+        batch = side.of(spots, len(self.seeds))
+        losses = score.new_empty(len(score))
+        for label, rows in self.rows.items():
+            seeds = [self.seed_of_row[row] for row in rows]
+            own = batch
+            if seeds != list(range(len(self.seeds))):
+                own = {key: x[seeds] for key, x in batch.items()}
+
+            def uniform(k, rows=rows):
+                shape, generators = (k, score.shape[1]), (self.noise[self.active[i]] for i in rows)
+                return torch.stack(
+                    [torch.rand(shape, generator=own, device=own.device) for own in generators]
+                )
+
+            name, options = self.losses[label]
+            # the loss alone: its graph is gone before the next one's is made
+            of_loss = score.detach()[rows].requires_grad_(gradient is not None)
+            log_theta = self.parameters["log_theta"][rows]
+            value = LOSSES[name](
+                of_loss, Batch(**own, n_tissues=len(side.slides), log_theta=log_theta,
+                               uniform=uniform), **options
+            )  # fmt: skip
+            if gradient is not None:
+                value.sum().backward()
+                gradient[rows] = of_loss.grad
+            losses[rows] = value.detach()
+        return losses
 
     def epoch(self, side):
-        """Train on every spot of `side` once; the mean loss of each active run."""
-        n = len(side)
-        order = torch.stack([torch.randperm(n, generator=generator) for generator in self.order])
-        noise = [self.noise[run] for run in self.active]
-        total = 0
-        for spots in order.split(self.batch_size, dim=1):
-            loss, _ = self.values(side, spots, noise)
+        """Train on `side` once; the mean loss of each active run."""
+        total = seen = 0
+        orders = [self.order[seed] for seed in self.seeds]
+        for spots in self.batches(side, self.batch_size, orders, self.of_tissues):
+            score = self.scores([side.x[own] for own in spots], [side.place[own] for own in spots],
+                                training=True)  # fmt: skip
             self.optimiser.zero_grad()
-            loss.sum().backward()
+            gradient = torch.empty_like(score)
+            loss = self.loss(score, side, spots, gradient)
+            score.backward(gradient)
             self.optimiser.step()
-            total = total + loss.detach() * (spots.shape[1] / n)
-        return total
+            total, seen = total + loss * spots.shape[1], seen + spots.shape[1]
+        return total / seen
 
     @torch.no_grad()
     def validate(self, side):
-        """Loss and scores on all spots of `side`, with the same random pairs every time."""
-        spots = torch.arange(len(side)).expand(len(self.seeds), -1)
-        noise = [torch.Generator().manual_seed(self.runs[run][1]) for run in self.active]
-        return self.values(side, spots, noise)
+        """Loss and scores on all spots of `side`."""
+        score = torch.cat(
+            [
+                self.scores(side.x[block], side.place[block], training=False)
+                for block in blocks(self.head, side.tissue.cpu().numpy())
+            ],
+            1,
+        )
+        return self.loss(score, side, slice(None)), score
 
     def keep(self, rows):
         """Go on with these rows of the active runs."""
-        self.active = self.active[rows]
-        group = self.optimiser.param_groups[0]
-        for i, (key, old) in enumerate(self.parameters.items()):
-            new = old.detach()[rows].requires_grad_()
-            state = self.optimiser.state.pop(old, {})  # nothing yet for what no loss uses
-            self.optimiser.state[new] = {
-                name: value[rows] if value.shape == old.shape else value
-                for name, value in state.items()
-            }
-            self.parameters[key] = group["params"][i] = new
+        for key, old in self.parameters.items():
+            self.parameters[key] = new = old.detach()[rows]
+            if key in self.trained:
+                state = self.optimiser.state.pop(old, {})  # nothing yet for what no loss uses
+                self.optimiser.state[new.requires_grad_()] = {
+                    name: value[rows] if value.shape == old.shape else value
+                    for name, value in state.items()
+                }
+        self.optimiser.param_groups[0]["params"] = [self.parameters[key] for key in self.trained]
+        if rows.any():
+            self._go_on(self.active[rows])
 
 
-def fit(train, validation, losses, seeds, head, training, scaling):
+def blocks(head, tissue):
+    """Slices of spots that a head scores at a time: a slide, some patches, or many embeddings."""
+    n = len(tissue)
+    if head.slides:
+        ends = [*np.flatnonzero(np.diff(tissue)) + 1, n]
+    else:
+        step = PATCHES_AT_A_TIME if head.sees == "patches" else SPOTS_AT_A_TIME
+        ends = [*range(step, n, step), n]
+    return [slice(start, end) for start, end in zip([0, *ends[:-1]], ends, strict=True)]
+
+
+def fit(train, validation, losses, seeds, head, training, scaling, budget=None):
     """Train every loss with every seed, all runs at once, each until it stops by itself.
 
-    train, validation: `Spots`; losses: `{label: (name, options)}`; seeds: ints; head: a row of
-    `HEADS`; training, scaling: the config's parts. The order of the spots and the first weights
-    depend on the seed alone. A run stops after `patience` epochs without a better validation loss
-    (or Spearman, within tissues, mean over genes), and keeps the weights of its best epoch.
+    train, validation: `Spots`; losses: `{label: (name, options)}`; seeds: ints; head: `(name,
+    options)`; training, scaling: the config's parts; budget: bytes that the training may take, all
+    that is free by default. What needs more is trained in chunks of runs. The order of the spots,
+    the first weights and all chance depend on the seed alone, so a run is the same in any company.
+    A run stops after `patience` epochs without a better validation loss (or Spearman, within
+    tissues, mean over genes), and keeps the weights of its best epoch. A head that is solved in
+    closed form is one run, of loss `mse` and the first seed.
 
     Returns `(runs, parameters, history)`: DataFrame `loss, seed, epochs, best_epoch`; the best
     parameters with a leading axis of runs (and `centre`, `spread` of the embeddings); DataFrame
     `loss, seed, epoch, train_loss, validation_loss, monitored`.
     """
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    dimension = train.x.shape[1]
-    scaler = scale_of(train.x) if training["standardise"] else {}
+    head = head_for(head, train)
+    scaler = {}
+    if training["standardise"] and not hasattr(head, "solve") and train.x.ndim == 2:
+        scaler = scale_of(train.x)
     share = train.counts.sum() / train.library.sum()
     train, validation = (
         Side(spots, standardised(spots.x, **scaler), scaling, share, device)
         for spots in (train, validation)
     )
-    grid = Grid(losses, seeds, head, dimension, train.counts.shape[1], training, device)
+    if hasattr(head, "solve"):
+        monitor = within_spearman_loss if training["monitor"] == "spearman" else squared_error
+        best = head.solve(train, validation, monitor)
+        runs = pd.DataFrame({"loss": ["mse"], "seed": seeds[0], "epochs": 0, "best_epoch": 0})
+        history = pd.DataFrame(columns=HISTORY).astype({"loss": str, "seed": int, "epoch": int})
+    else:
+        runs = [(label, seed) for seed in seeds for label in losses]
+        chunks = chunks_of(runs, head, train, validation, training, budget)
+        done = [
+            _train(Grid(chunk, losses, head, train.counts.shape[1], training, device),
+                   train, validation, training)
+            for chunk in chunks
+        ]  # fmt: skip
+        runs, bests, histories = zip(*done, strict=True)
+        runs, history = (pd.concat(frames, ignore_index=True) for frames in (runs, histories))
+        best = {key: torch.cat([own[key] for own in bests]) for key in bests[0]}
+    best = {key: value.cpu() for key, value in best.items()}
+    return runs, best | {key: torch.as_tensor(value) for key, value in scaler.items()}, history
+
+
+def chunks_of(runs, head, train, validation, training, budget=None):
+    """Cut `runs` in chunks of equal size that train within `budget` bytes, one run at least.
+
+    A run takes its weights six times (gradient, two moments of Adam, the best, two copies when runs
+    stop), and for each spot of a batch or of the validation what its loss and its head hold.
+    """
+    if head.alone:
+        return [[run] for run in runs]
+    n_spots = max(len(validation), min(training["batch_size"], len(train)))
+    weights = sum(x.numel() for x in head.start(torch.Generator(train.x.device)).values())
+    per_run = 4 * (6 * weights + n_spots * (12 * train.counts.shape[1] + 3 * head.hidden()))
+    if budget is None:
+        budget = free_bytes(train.x.device)
+    n_chunks = -(-len(runs) // max(1, int(budget / per_run)))
+    logging.info(
+        "%d runs of %.0f MB each, %.0f MB free: %d at a time",
+        len(runs), per_run / 1e6, budget / 1e6, -(-len(runs) // n_chunks),
+    )  # fmt: skip
+    return [runs[part[0] : part[-1] + 1] for part in np.array_split(np.arange(len(runs)), n_chunks)]
+
+
+def free_bytes(device):
+    """Memory that is free on the device, less a tenth."""
+    free = psutil.virtual_memory().available
+    if device.type == "cuda":
+        free = torch.cuda.mem_get_info(device)[0]
+    return 0.9 * free
+
+
+def _train(grid, train, validation, training):
     best = {key: value.detach().clone() for key, value in grid.parameters.items()}
     best_value = np.full(len(grid.runs), np.inf)
     best_epoch, epochs = np.zeros((2, len(grid.runs)), int)
@@ -228,7 +395,7 @@ def fit(train, validation, losses, seeds, head, training, scaling):
         validation_loss, score = grid.validate(validation)
         monitored = validation_loss
         if training["monitor"] == "spearman":
-            monitored = -within_spearman(score, validation)
+            monitored = within_spearman_loss(score, validation)
         values = torch.stack((train_loss, validation_loss, monitored)).double().cpu().numpy()
         history.append((grid.active, np.full(len(grid.active), epoch), *values))
         better = values[2] < best_value[grid.active]
@@ -256,22 +423,22 @@ def fit(train, validation, losses, seeds, head, training, scaling):
         logging.warning(
             "%s, seed %d: no finite validation loss; its scores are undefined", *grid.runs[run]
         )
-        for value in best.values():
-            value[run] = torch.nan
+        for key in grid.trained:
+            best[key][run] = torch.nan
+    columns = ("run", "epoch", *HISTORY[3:])
     history = pd.DataFrame(
-        dict(
-            zip(
-                ("run", "epoch", "train_loss", "validation_loss", "monitored"),
-                map(np.concatenate, zip(*history, strict=True)),
-                strict=True,
-            )
-        )
+        dict(zip(columns, map(np.concatenate, zip(*history, strict=True)), strict=True))
     )
     runs = pd.DataFrame(grid.runs, columns=["loss", "seed"])
     history = runs.join(history.set_index("run")).reset_index(drop=True)
     best = {key: value.cpu() for key, value in best.items()}
-    best |= {key: torch.as_tensor(value) for key, value in scaler.items()}
     return runs.assign(epochs=epochs, best_epoch=best_epoch), best, history
+
+
+def head_for(head, spots):
+    """The head `(name, options)` for what `spots` hold."""
+    name, options = head
+    return HEADS[name](int(np.prod(spots.x.shape[1:])), spots.counts.shape[1], **options)
 
 
 def scale_of(x):
@@ -289,37 +456,52 @@ def standardised(x, centre=None, spread=None):
     return x if centre is None else np.clip((x - centre) / spread, -CLIP, CLIP)
 
 
-def within_spearman(score, side):
-    """Spearman within each tissue, mean over tissues by spots and over genes `(runs,)`.
+def within_spearman_loss(score, side):
+    """Minus Spearman within each tissue, mean over tissues by spots and over genes `(runs,)`.
 
     Of the scores `(runs, n_spots, n_genes)` with the target; what is undefined counts as 0.
     """
-    total = 0
-    for tissue in range(side.n_tissues):
-        spots = side.tissue == tissue
-        rho = metrics.spearman(score[:, spots].cpu(), side.target[spots].cpu()[None])
-        total = total + np.nan_to_num(rho).mean(-1) * int(spots.sum())
-    return torch.as_tensor(total / len(side), device=score.device)
+    total = score.new_zeros(len(score), dtype=torch.float64)
+    for slide in side.slides:
+        for run, own in enumerate(score):  # one at a time: ranks take much memory
+            rho = metrics.pearson(metrics.ranks(own[slide]), side.rank[slide])
+            total[run] -= rho.nan_to_num().mean() * len(slide)
+    return total / len(side)
 
 
-def predict(parameters, head, x):
-    """Scores of every run for embeddings `x (n_spots, d)`: float32 `(runs, n_spots, n_genes)`."""
+def squared_error(score, side):
+    """Mean squared error `(runs,)`."""
+    return (score - side.target).square().mean((1, 2))
+
+
+@torch.no_grad()
+def predict(parameters, head, spots):
+    """Yield `(run, slice of spots, scores)`, scores float32 `(n_spots of the slice, n_genes)`."""
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    head = head_for(head, spots)
     scaler = {key: parameters[key].numpy() for key in ("centre", "spread") if key in parameters}
-    x = torch.as_tensor(standardised(x, **scaler))
-    n_runs = len(parameters["log_theta"])
-    return HEADS[head].score(parameters, x.expand(n_runs, -1, -1)).numpy()
+    weights = {key: value for key, value in parameters.items() if key not in scaler}
+    for run in range(len(next(iter(weights.values())))):
+        own = {key: value[run : run + 1].to(device) for key, value in weights.items()}
+        for block in blocks(head, spots.tissue):
+            x = torch.as_tensor(standardised(spots.x[block], **scaler), device=device)
+            place = torch.as_tensor(np.float32(spots.place[block]), device=device)
+            yield run, block, head.score(own, x, place)[0].float().cpu().numpy()
 
 
-def calibrate(score, target):
+def calibrate(predicted, target, n_runs):
     """Least-squares line from scores to target, for each run and gene.
 
-    score: `(runs, n_spots, n_genes)`; target: `(n_spots, n_genes)`, both of training spots.
-    Returns `slope, intercept`, each `(runs, n_genes)`; a constant score has slope 0. It gives the
+    predicted: of training spots, as `predict` yields; target: theirs `(n_spots, n_genes)`.
+    Returns `slope, intercept`, each `(n_runs, n_genes)`; a constant score has slope 0. It gives the
     scores of any loss, whose scale is free, the units of the target.
     """
-    score, target = score.astype(float), target.astype(float)
-    centred = score - score.mean(1, keepdims=True)
-    variance = (centred**2).mean(1)
-    covariance = (centred * (target - target.mean(0))).mean(1)
+    centred = target - target.mean(0, dtype=float)
+    moments = np.zeros((n_runs, 3, target.shape[1]))
+    for run, block, score in predicted:
+        score = score.astype(float)
+        moments[run] += score.sum(0), (score**2).sum(0), (score * centred[block]).sum(0)
+    mean, square, covariance = moments.swapaxes(0, 1) / len(target)
+    variance = square - mean**2
     slope = np.divide(covariance, variance, out=np.zeros_like(variance), where=variance > 1e-12)
-    return slope, target.mean(0) - slope * score.mean(1)
+    return slope, target.mean(0, dtype=float) - slope * mean

@@ -12,6 +12,8 @@ code does beyond or against the paper.
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from spotrank.metrics import ranks
+
 TINY = 1e-6
 
 
@@ -21,6 +23,7 @@ class Batch:
 
     counts: raw counts `(runs, n_spots, n_genes)`
     target: the expression to predict, log1p of scaled counts, as `counts`
+    rank: mid-rank of the target among all spots of its slide, in 0 to 1, as `counts`
     size: depth of a spot, in mean counts a gene of the panel `(runs, n_spots)`
     tissue: index of the spot's slide, from 0 `(runs, n_spots)`
     n_tissues: number of slides
@@ -30,6 +33,7 @@ class Batch:
 
     counts: object
     target: object
+    rank: object
     size: object
     tissue: object
     n_tissues: int
@@ -65,13 +69,20 @@ def negative_binomial(score, batch):
     return -log_likelihood.mean((1, 2))
 
 
-def margin_rank(score, batch, permutations=None, n_permutations=32):
+def margin_rank(score, batch, permutations=None, n_permutations=0):
     """Hinge on the order of pairs of spots of any tissue, margin 0; ties are 'less' (released).
 
-    permutations: partners of the spots `(runs, n_permutations, n_spots)`; drawn if not given.
+    A sum of hinges of margin 0 is its own slope times the scores. Over all ordered pairs the slope
+    is twice the rank of the score less that of the target: what random pairs give on average, for
+    the price of sorting.
+    n_permutations: pair each spot with so many random ones instead (32 as released);
+    permutations: these partners `(runs, n_permutations, n_spots)`.
     """
-    if permutations is None:
+    if permutations is None and n_permutations:
         permutations = batch.uniform(n_permutations).argsort(-1)
+    if permutations is None:
+        slope = 2 * (ranks(score.detach()) - ranks(batch.target)) / score.shape[1]
+        return (slope * score).mean((1, 2))
     values, slope = score.detach(), 0
     for k in range(permutations.shape[1]):  # one at a time: memory stays that of the scores
         partner = permutations[:, k]
@@ -79,7 +90,6 @@ def margin_rank(score, batch, permutations=None, n_permutations=32):
         difference = values - _take(values, partner)
         wrong = ((difference > 0) & ~above).float() - ((difference < 0) & above).float()
         slope = slope + wrong - _take(wrong, partner.argsort(-1))
-    # a sum of hinges of margin 0 is its own slope times the scores
     return (slope / permutations.shape[1] * score).mean((1, 2))
 
 
@@ -93,15 +103,16 @@ def pearson_within(score, batch, pooled=False):
 
     An undefined correlation (constant truth or score) counts as 0 and has no gradient.
     """
-    member = _membership(batch, pooled)  # (runs, tissues, spots)
-    share = member / member.sum(-1, keepdim=True).clamp(min=1)
-    a, b = (x - member.mT @ (share @ x) for x in (score, batch.target))
-    covariance, a_variance, b_variance = share @ (a * b), share @ a.square(), share @ b.square()
-    # a variance of rounding errors is a constant
-    defined = (a_variance > 1e-12) & (b_variance > 1e-12)
-    norm = (a_variance * b_variance).masked_fill(~defined, 1).sqrt()
-    correlation = covariance.masked_fill(~defined, 0) / norm
-    return -(member.sum(-1)[:, :, None] * correlation).sum(1).mean(1) / member.shape[-1]
+    return _minus_correlation(score, batch.target, batch, pooled)
+
+
+def spearman_within(score, batch):
+    """As `pearson_within`, with the ranks of the target in its place.
+
+    As Spearman's correlation it ignores any monotone change of a slide's target, but it stays
+    smooth in the scores, which are not ranked.
+    """
+    return _minus_correlation(score, batch.rank, batch)
 
 
 def strank_list(score, batch, library_size=True, gene_weights=False, within_tissue=True):
@@ -155,6 +166,7 @@ LOSSES = {
         margin_rank,
         pearson,
         pearson_within,
+        spearman_within,
         strank_pair,
         strank_list,
     )
@@ -182,6 +194,18 @@ def _take(x, spots):
     first = spots.new_ones(len(x)).cumsum(0)[:, None] * x.shape[1] - x.shape[1]
     rows = x.flatten(0, 1).index_select(0, (spots + first).flatten())
     return rows.view(*spots.shape, x.shape[2])
+
+
+def _minus_correlation(score, truth, batch, pooled=False):
+    member = _membership(batch, pooled)  # (runs, tissues, spots)
+    share = member / member.sum(-1, keepdim=True).clamp(min=1)
+    a, b = (x - member.mT @ (share @ x) for x in (score, truth))
+    covariance, a_variance, b_variance = share @ (a * b), share @ a.square(), share @ b.square()
+    # a variance of rounding errors is a constant
+    defined = (a_variance > 1e-12) & (b_variance > 1e-12)
+    norm = (a_variance * b_variance).masked_fill(~defined, 1).sqrt()
+    correlation = covariance.masked_fill(~defined, 0) / norm
+    return -(member.sum(-1)[:, :, None] * correlation).sum(1).mean(1) / member.shape[-1]
 
 
 def _membership(batch, pooled):

@@ -1,28 +1,47 @@
-"""Correlations and errors, a gene at a time, vectorised over genes."""
+"""Correlations and errors of tensors, a gene at a time, vectorised over genes and runs."""
 
 import numpy as np
-from scipy.stats import rankdata
+
+
+def ranks(x):
+    """Mid-ranks of the columns of `x` `(..., n_spots, n_genes)`, from 1; ties share their mean."""
+    x = x.mT.contiguous()
+    spot = _argsort(x)
+    ordered = x.gather(-1, spot)
+    place = ordered.new_ones(ordered.shape[-1]).cumsum(0)
+    # the first place of a run of ties is carried to its end, the last back to its start
+    starts, ends = place.expand_as(ordered).clone(), place.expand_as(ordered).clone()
+    tied = ordered[..., 1:] == ordered[..., :-1]
+    if tied.any():
+        starts[..., 1:].masked_fill_(tied, 0)
+        ends[..., :-1].masked_fill_(tied, len(place))
+        starts = (starts.cummax(-1).values + ends.flip(-1).cummin(-1).values.flip(-1)) / 2
+    return ordered.scatter_(-1, spot, starts).mT
+
+
+def _argsort(x):
+    import torch
+
+    # numpy's is six times as fast as torch's on a CPU
+    return x.argsort(-1) if x.is_cuda else torch.from_numpy(np.argsort(x.numpy(), -1))
 
 
 def pearson(a, b):
     """Pearson's correlation of the columns of `a` and `b` `(..., n_spots, n_genes)`.
 
-    Returns `(..., n_genes)`; NaN where a column is constant, for there it is undefined.
+    Returns float64 `(..., n_genes)`; NaN where a column is constant, for there it is undefined.
     """
-    a, b = np.asarray(a, float), np.asarray(b, float)
-    constant = (np.ptp(a, axis=-2) == 0) | (np.ptp(b, axis=-2) == 0)
-    a = a - a.mean(-2, keepdims=True)
-    b = b - b.mean(-2, keepdims=True)
-    norm = np.sqrt((a * a).sum(-2) * (b * b).sum(-2))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(constant, np.nan, np.clip((a * b).sum(-2) / norm, -1, 1))
+    constant = (a.amax(-2) == a.amin(-2)) | (b.amax(-2) == b.amin(-2))
+    a, b = (x.double() - x.double().mean(-2, keepdim=True) for x in (a, b))
+    norm = (a.square().sum(-2) * b.square().sum(-2)).sqrt()
+    return ((a * b).sum(-2) / norm).clamp(-1, 1).masked_fill(constant, float("nan"))
 
 
 def spearman(a, b):
-    """Spearman's correlation: `pearson` of the mid-ranks (ties share their mean rank)."""
-    return pearson(rankdata(a, axis=-2), rankdata(b, axis=-2))
+    """Spearman's correlation: `pearson` of the `ranks`."""
+    return pearson(ranks(a), ranks(b))
 
 
 def mse(a, b):
     """Mean squared difference of the columns: `(..., n_spots, n_genes)` to `(..., n_genes)`."""
-    return np.square(np.asarray(a, float) - np.asarray(b, float)).mean(-2)
+    return (a.double() - b.double()).square().mean(-2)

@@ -117,6 +117,10 @@ def histories(histories):
     """
     losses = list(dict.fromkeys(histories["loss"]))
     with plt.rc_context(STYLE):
+        if not losses:
+            figure, _ = grid(1, height=1)
+            figure.text(0.5, 0.5, "all heads are solved in closed form", ha="center")
+            return figure
         figure, axes = grid(len(losses), width=2.9, height=2.3, columns=4)
         for axis, loss in zip(axes, losses, strict=True):
             for _, run in histories[histories["loss"] == loss].groupby("run", sort=False):

@@ -3,6 +3,7 @@
 import h5py
 import numpy as np
 import pandas as pd
+import torch
 
 from spotrank import expression, metrics
 
@@ -11,6 +12,7 @@ COLUMNS = (
     "auxiliary", "seed", "gene", "n_spots", "mean_count", "spearman", "pearson", "mse",
     "noise_free_spearman", "leak",
 )  # fmt: skip
+AT_A_TIME = 4_000_000  # numbers: memory stays that of a few such arrays
 
 
 def score(predictions, spots, scaling):
@@ -19,12 +21,12 @@ def score(predictions, spots, scaling):
     predictions: path of the file that `fit` wrote; spots: `{sample: AnnData}` of `pair`;
     scaling: of the counts, see `expression.target`.
 
-    Returns a DataFrame with the columns `sample, loss, seed, gene, n_spots, mean_count, spearman,
-    pearson, mse, noise_free_spearman`. Correlations that are undefined are NaN. `mse` is that of
-    the calibrated predictions, in squared log1p units; `noise_free_spearman`, known of simulated
-    cohorts only, is what the noise-free mean scores: the best that can be reached.
+    Yields DataFrames, of a slide, a block of genes and some runs each, with the columns `sample,
+    loss, seed, gene, n_spots, mean_count, spearman, pearson, mse, noise_free_spearman`.
+    Correlations that are undefined are NaN. `mse` is that of the calibrated predictions, in squared
+    log1p units; `noise_free_spearman`, known of simulated cohorts only, is what the noise-free mean
+    scores: the best that can be reached.
     """
-    rows = []
     with h5py.File(predictions) as file:
         genes, losses, samples, barcodes = (
             file[key].asstr()[:] for key in ("gene", "loss", "sample", "barcode")
@@ -32,32 +34,45 @@ def score(predictions, spots, scaling):
         seeds, slope, intercept = (file[key][:] for key in ("seed", "slope", "intercept"))
         for sample, adata in spots.items():
             mine = np.flatnonzero(samples == sample)
+            rows = slice(mine[0], mine[-1] + 1)
             adata = adata[barcodes[mine], list(genes)]
-            counts = adata.X.toarray()
-            truth = expression.target(counts, adata.obs["library"].to_numpy(), scaling)
-            best = np.full(len(genes), np.nan)
-            if "noise_free" in adata.layers:
-                best = metrics.spearman(np.asarray(adata.layers["noise_free"]), truth)
-            of_slide = {
-                "sample": sample,
-                "gene": genes,
-                "n_spots": len(mine),
-                "mean_count": counts.mean(0),
-                "noise_free_spearman": best,
-            }
-            for run in range(len(losses)):
-                predicted = file["predictions"][run, mine[0] : mine[-1] + 1]
-                calibrated = predicted * slope[run] + intercept[run]
-                rows.append(
-                    pd.DataFrame(
-                        of_slide
-                        | {
-                            "loss": losses[run],
-                            "seed": seeds[run],
-                            "spearman": metrics.spearman(predicted, truth),
-                            "pearson": metrics.pearson(predicted, truth),
-                            "mse": metrics.mse(calibrated, truth),
-                        }
-                    )
+            raw, total, scale = adata.X.tocsc(), adata.obs["library"].to_numpy(), scaling
+            if scaling == "panel":  # all of it, of which a block is a part
+                total, scale = np.asarray(raw.sum(1)).ravel(), "library"
+            width = min(len(genes), max(1, AT_A_TIME // len(mine)))
+            for start in range(0, len(genes), width):
+                block = slice(start, start + width)
+                counts = raw[:, block].toarray()
+                truth = torch.as_tensor(expression.target(counts, total, scale))
+                ranked = metrics.ranks(truth)
+                best = np.full(counts.shape[1], np.nan)
+                if "noise_free" in adata.layers:
+                    mean = torch.as_tensor(np.asarray(adata.layers["noise_free"][:, block]))
+                    best = metrics.pearson(metrics.ranks(mean), ranked).numpy()
+                of_block = pd.DataFrame(
+                    {
+                        "sample": sample,
+                        "gene": genes[block],
+                        "n_spots": len(mine),
+                        "mean_count": counts.mean(0),
+                        "noise_free_spearman": best,
+                    }
                 )
-    return pd.concat(rows, ignore_index=True)
+                together = max(1, AT_A_TIME // counts.size)
+                for first in range(0, len(losses), together):
+                    runs = slice(first, first + together)
+                    predicted = torch.as_tensor(file["predictions"][runs, rows, block])
+                    a, b = (torch.as_tensor(x[runs, None, block]) for x in (slope, intercept))
+                    spearman = metrics.pearson(metrics.ranks(predicted), ranked)
+                    pearson = metrics.pearson(predicted, truth)
+                    mse = metrics.mse(a * predicted + b, truth)
+                    yield pd.concat(
+                        of_block.assign(
+                            loss=losses[first + i],
+                            seed=seeds[first + i],
+                            spearman=spearman[i].numpy(),
+                            pearson=pearson[i].numpy(),
+                            mse=mse[i].numpy(),
+                        )
+                        for i in range(len(predicted))
+                    )

@@ -3,6 +3,7 @@
 import inspect
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import get_args
 
 import pandas as pd
 
@@ -16,14 +17,16 @@ from spotrank.store import InputError, code_hash
 
 DONORS = Path(__file__).parents[2] / "resources" / "donors.tsv"
 EMBED_PACKAGES = ("torch", "timm", "openslide-python", "pillow", "numpy")
-INJECTED = ("score", "batch", "pairs", "permutations")  # arguments of losses that are no options
+# arguments of losses and heads that are no options
+INJECTED = ("score", "batch", "pairs", "permutations", "dimension", "n_genes", "encoder")
 
 
 class Study:
     """What the rules need to know of a config; `InputError` for what is wrong with it.
 
     samples: `{cohort: metadata}`; plans: `{(cohort, strategy): folds}`; panels: `{name: {selection,
-    number, samples}}`; encoders: `{name: entry}`; losses: `{label: (name, options)}`.
+    number, samples}}`; encoders: `{name: entry}`; losses: `{label: (name, options)}`; heads:
+    `{label: {head, options, training}}`; pairs: the encoders and heads that go together.
     """
 
     def __init__(self, config):
@@ -38,9 +41,8 @@ class Study:
         self.plans = self._plans()
         self.panels = self._panels()
         self.losses = self._losses()
-        self.heads = self.config["heads"]
-        for head in self.heads:
-            configs.one_of(head, HEADS, "heads")
+        self.heads = self._heads(config.get("training", {}))
+        self.pairs = self._pairs()
         self._check_files()
 
     def _encoders(self):
@@ -49,7 +51,7 @@ class Study:
         encoders = {}
         for entry in self.config.get("encoders", given or ["stain_statistics"]):
             if isinstance(entry, str):
-                name = configs.one_of(entry, [*ENCODERS, *given], "encoders")
+                name = configs.one_of(entry, [*ENCODERS, "pixels", *given], "encoders")
             else:
                 name = entry.get("name", f"{entry['model']}-{Path(entry['weights']).stem}")
                 if entry["weights"] != "random" and not Path(entry["weights"]).is_file():
@@ -64,7 +66,8 @@ class Study:
             encoders[name] = entry
         for cohort in self.cohorts:
             for name, entry in encoders.items():
-                if entry == name and name not in ENCODERS and not self.is_given(cohort, name):
+                known = entry != name or name in (*ENCODERS, "pixels")
+                if not (known or self.is_given(cohort, name)):
                     raise InputError(
                         f"config: cohorts.{cohort} has no embeddings '{name}', which 'encoders' "
                         "names; add them there or leave the encoder out."
@@ -111,25 +114,61 @@ class Study:
         for entry in self.config["losses"]:
             options = dict(entry) if isinstance(entry, dict) else {"loss": entry}
             name = options.pop("loss")
-            signature = inspect.signature(LOSSES[configs.one_of(name, LOSSES, "losses")]).parameters
-            known = {key: p.default for key, p in signature.items() if key not in INJECTED}
-            for key, value in options.items():
-                if key not in known:
-                    raise InputError(
-                        f"config: losses: '{name}' has no option '{key}'"
-                        f"{configs.nearest(key, known)}; it has {', '.join(known) or 'none'}."
-                    )
-                if type(value) is not type(known[key]):
-                    raise InputError(
-                        f"config: losses: the option '{key}' of '{name}' is {value!r}, but must be "
-                        f"of type {type(known[key]).__name__}."
-                    )
+            loss = LOSSES[configs.one_of(name, LOSSES, "losses")]
+            _check_options("losses", name, loss, options)
             words = ", ".join(f"{key}={str(value).lower()}" for key, value in options.items())
             label = f"{name} ({words})" if words else name
             if label in losses:
                 raise InputError(f"config: losses: '{label}' stands there twice; keep one.")
             losses[label] = (name, options)
         return losses
+
+    def _heads(self, said):
+        """said: what the config itself says of the training, which goes before a head's own."""
+        heads = {}
+        for entry in self.config["heads"]:
+            options = dict(entry) if isinstance(entry, dict) else {"head": entry}
+            name, training = options.pop("head"), options.pop("training", {})
+            head = HEADS[configs.one_of(name, HEADS, "heads")]
+            own_name = options.pop("name", None)
+            _check_options("heads", name, head, options)
+            published = head(1, 1, **options).training
+            words = [f"{key}={str(value).lower()}" for key, value in options.items()]
+            label = own_name or "-".join([name, *words])
+            if label in heads:
+                raise InputError(
+                    f"config: heads: '{label}' stands there twice; give each entry its 'name'."
+                )
+            heads[label] = {
+                "head": name,
+                "options": options,
+                "training": self.config["training"] | published | said | training,
+            }
+        return heads
+
+    def _pairs(self):
+        def go_together(encoder, head):
+            entry, sees = self.encoders[encoder], HEADS[self.heads[head]["head"]](1, 1).sees
+            if entry == "pixels":
+                return sees == "either"
+            return sees != "patches" or isinstance(entry, dict)
+
+        pairs = [
+            (encoder, head)
+            for encoder in self.encoders
+            for head in self.heads
+            if go_together(encoder, head)
+        ]
+        for head in set(self.heads) - {head for _, head in pairs}:
+            raise InputError(
+                f"config: heads: '{head}' finds no encoder that it can take; 'finetune' needs a "
+                "timm model, all but 'histogene' need another encoder than 'pixels'."
+            )
+        for encoder in set(self.encoders) - {encoder for encoder, _ in pairs}:
+            raise InputError(
+                f"config: encoders: no head takes '{encoder}'; add the head 'histogene'."
+            )
+        return pairs
 
     def _check_files(self):
         """Raise at once what a job would else raise later."""
@@ -182,6 +221,10 @@ class Study:
         """Whether the cohort brings these embeddings itself."""
         return encoder in self.cohorts[cohort].get("embeddings", {})
 
+    def trains_on_patches(self, encoder, head):
+        """Whether the fit reads patches in place of embeddings."""
+        return encoder == "pixels" or HEADS[self.heads[head]["head"]](1, 1).sees == "patches"
+
     def embeddings(self, cohort, encoder, sample):
         """Path of a sample's embeddings."""
         if self.is_given(cohort, encoder):
@@ -221,9 +264,9 @@ class Study:
         return {
             "cohort": cohort,
             "split": strategy,
-            "encoder": next(iter(self.encoders)),
+            "encoder": self.pairs[0][0],
             "panel": next(iter(self.panels)),
-            "head": self.heads[0],
+            "head": self.pairs[0][1],
             "fold": next(i for i, fold in enumerate(folds) if sample in fold["test"]),
         }
 
@@ -234,6 +277,26 @@ class Study:
         if self.panels[panel].get("samples") == "all":
             said.append("genes chosen with the test samples in view")
         return "; ".join(filter(None, said))
+
+
+def _check_options(key, name, function, options):
+    """Raise `InputError` for an option that `function` lacks, or whose value is of a wrong type."""
+    signature = inspect.signature(function).parameters
+    known = {key: p for key, p in signature.items() if key not in INJECTED}
+    for option, value in options.items():
+        if option not in known:
+            raise InputError(
+                f"config: {key}: '{name}' has no option '{option}'"
+                f"{configs.nearest(option, known)}; it has {', '.join(known) or 'none'}."
+            )
+        parameter = known[option]
+        kinds = get_args(parameter.annotation) or (type(parameter.default),)
+        if not (type(value) in kinds or (type(value) is int and float in kinds)):
+            words = " or ".join(kind.__name__ for kind in kinds)
+            raise InputError(
+                f"config: {key}: the option '{option}' of '{name}' is {value!r}, but must be "
+                f"of type {words}."
+            )
 
 
 def _installed(package):
