@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from spotrank import fit
+from spotrank import expression, fit, metrics
 from spotrank.losses import LOSSES
 
 TRAINING = {
@@ -50,8 +50,6 @@ def together():
 
 @pytest.mark.parametrize("name", LOSSES)
 def test_every_loss_learns(together, name):
-    from spotrank import expression, metrics
-
     runs, parameters, _ = together
     test = spots(2)
     predicted = predictions(parameters, LINEAR, test)[runs["loss"] == name]
@@ -105,3 +103,43 @@ def test_calibration_is_least_squares():
     slope, intercept = fit.calibrate(blocks, target, 2)
     expected = np.polyfit(score[1, :, 2], target[:, 2], 1)
     assert (slope[1, 2], intercept[1, 2]) == pytest.approx(tuple(expected))
+
+
+@pytest.mark.parametrize("name", fit.BATCHES)
+def test_batches(name):
+    side = fit.Side(spots(0, n=90, tissues=3), spots(0, n=90).x, "library", 1, "cpu")
+    orders = [torch.Generator().manual_seed(seed) for seed in (0, 1)]
+    batches = fit.BATCHES[name](side, 20, orders, torch.Generator())
+    tissues = [side.tissue[spots] for spots in batches]
+    for seed in (0, 1):
+        seen = torch.cat([spots[seed] for spots in batches])
+        if name == "balanced":
+            for own in tissues:
+                assert own[seed].bincount().tolist() == [7, 7, 7]  # 20 / 3, rounded up
+        else:
+            assert sorted(seen.tolist()) == list(range(90))
+    if name == "tissue":
+        assert all((own == own[:, :1]).all() for own in tissues)
+        assert max(map(len, (spots[0] for spots in batches))) <= 20
+    assert not torch.cat(batches, 1)[0].equal(torch.cat(batches, 1)[1])
+
+
+def test_balanced_batches_begin_small_tissues_again():
+    part = spots(0, n=60)
+    part.tissue[:] = np.repeat([0, 1], [50, 10])
+    side = fit.Side(part, part.x, "library", 1, "cpu")
+    batches = fit.balanced_batches(side, 20, [torch.Generator().manual_seed(0)], None)
+    small = torch.cat([spots[0] for spots in batches])
+    small = small[small >= 50]
+    assert sorted(small.tolist()) == sorted([*range(50, 60)] * 3)
+
+
+@pytest.mark.parametrize("name", fit.BATCHES)
+def test_losses_within_tissues_learn_from_all_batches(name):
+    losses = {"strank_list": ("strank_list", {}), "spearman_within": ("spearman_within", {})}
+    _, parameters, _ = fit.fit(
+        spots(0), spots(1), losses, [0], LINEAR, TRAINING | {"batches": name}, "library"
+    )
+    test = spots(2)
+    truth = torch.as_tensor(expression.target(test.counts, test.library, "library"))
+    assert (metrics.spearman(predictions(parameters, LINEAR, test), truth).mean(-1) > 0.6).all()

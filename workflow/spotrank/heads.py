@@ -76,9 +76,10 @@ class MLP(Head):
 
         start, dimension = {}, self.dimension
         for layer in range(self.layers):
-            start |= _affine(f"layer{layer}_", dimension, self.width, generator)
+            own = _affine(f"layer{layer}_", dimension, self.width, generator)
+            del own[f"layer{layer}_bias"]  # batch norm would take it out again
             ones = torch.ones(1, self.width, device=generator.device)
-            start |= {
+            start |= own | {
                 f"layer{layer}_scale": ones,
                 f"layer{layer}_shift": ones * 0,
                 f"layer{layer}_running_mean": ones * 0,
@@ -95,7 +96,7 @@ class MLP(Head):
                 for key, value in parameters.items()
                 if key.startswith(f"layer{layer}_")
             }
-            x = _batch_norm(own, _apply(own, "", x), training=generator is not None).relu()
+            x = _batch_norm(own, x.bmm(own["weight"]), training=generator is not None).relu()
             if generator is not None and self.dropout:
                 # the same for all runs of a seed
                 uniform = x.new_empty(x.shape[1:]).uniform_(generator=generator)
