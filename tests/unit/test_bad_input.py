@@ -57,6 +57,41 @@ CONFIGS = {
     ),
     "loss twice": (change("losses", to=["mse", "mse"]), "'mse' stands there twice"),
     "unknown head": (change("heads", to=["linar"]), "did you mean 'linear'"),
+    "unknown option of a head": (
+        change("heads", to=[{"head": "mlp", "widht": 64}]),
+        "'mlp' has no option 'widht', did you mean 'width'",
+    ),
+    "option of a head of wrong type": (
+        change("heads", to=[{"head": "mlp", "width": "wide"}]),
+        "'width' of 'mlp' is 'wide', but must be of type int",
+    ),
+    "option of a head out of range": (
+        change("heads", to=[{"head": "mlp", "dropout": 1.5}]),
+        "'dropout' of 'mlp' is 1.5; give a number from 0 on and below 1",
+    ),
+    "no width": (change("heads", to=[{"head": "mlp", "width": 0}]), "'width' of 'mlp' is 0"),
+    "width that heads don't divide": (
+        change("heads", to=[{"head": "histogene", "width": 30}]),
+        "width 30 of 'histogene' is no multiple of its 16 heads",
+    ),
+    "unknown alpha": (
+        change("heads", to=[{"head": "ridge", "alpha": "best"}]),
+        "'alpha' of 'ridge' is 'best'; give a number from 0 on, 'validation' or 'hest'",
+    ),
+    "unknown training of a head": (
+        change("heads", to=[{"head": "mlp", "training": {"epochs": 3}}]),
+        "unknown key 'epochs'.*max_epochs",
+    ),
+    "head twice": (change("heads", to=["mlp", "mlp"]), "'mlp' stands there twice"),
+    "head without encoder": (
+        change("heads", to=["linear", "finetune"]),
+        "'finetune' finds no encoder that it can take",
+    ),
+    "encoder without head": (
+        change("encoders", to=["stain_statistics", "pixels"]),
+        "no head takes 'pixels'; add the head 'histogene'",
+    ),
+    "unknown batches": (change("training", "batches", to="tisue"), "did you mean 'tissue'"),
     "unknown encoder": (
         change("encoders", to=["stain_statistic"]),
         "no choice 'stain_statistic', did you mean 'stain_statistics'",

@@ -200,6 +200,36 @@ def test_encoders_patch_files_and_given_embeddings(study, own_cohort, tmp_path):
     )
 
 
+def test_heads_that_train_on_patches(study, tmp_path):
+    """A fine-tuned timm model and HisToGene on pixels, beside heads on embeddings."""
+    small = {"width": 16, "layers": 1, "heads": 2}
+    study |= {
+        "encoders": ["pixels", {"model": "test_resnet", "weights": "random", "name": "tiny"}],
+        "heads": [
+            "hest_bench",
+            {"head": "histogene", **small, "name": "transformer"},
+            {"head": "finetune", "training": {"max_epochs": 1}},
+        ],
+        "losses": ["pearson"],
+        "seeds": [0],
+        "patches": {"size": 64},
+        "split": {"strategy": "fixed", "ids": {"c": {"test": ["SIM1"], "validation": ["SIM4"]}}},
+    }
+    study["cohorts"]["c"]["samples"] = ["SIM1", "SIM3", "SIM4"]
+    printed, code = snakemake(tmp_path, study)
+    assert code == 0, printed
+    scores = pd.read_parquet(tmp_path / "results/small/tables/scores.parquet")
+    runs = scores[["encoder", "head", "loss"]].drop_duplicates().to_numpy().tolist()
+    assert sorted(runs) == [
+        ["pixels", "transformer", "pearson"],
+        ["tiny", "finetune", "pearson"],
+        ["tiny", "hest_bench", "mse"],
+        ["tiny", "transformer", "pearson"],
+    ]
+    history = pd.concat(map(pd.read_parquet, tmp_path.rglob("finetune/fold*/history.parquet")))
+    assert history["epoch"].max() == 1
+
+
 def test_bad_config_is_one_sentence(tmp_path):
     printed, code = snakemake(tmp_path, SMALL | {"lossess": ["mse"]})
     assert code == 1
