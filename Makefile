@@ -16,7 +16,8 @@ test: lint
 	$(BIN)/python -m pytest
 
 bench: .venv/ready
-	$(BIN)/python tests/benchmarks/bench.py
+	$(BIN)/python tests/benchmarks/bench_fit.py
+	$(BIN)/python tests/benchmarks/bench_embed.py
 
 lint: .venv/ready
 	$(BIN)/ruff check

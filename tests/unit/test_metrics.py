@@ -52,3 +52,18 @@ def test_runs_share_the_truth():
     together = metrics.spearman(scores, truth)
     assert together.shape == (4, 3)
     np.testing.assert_allclose(together[2], metrics.spearman(scores[2], truth))
+
+
+def test_partial_is_the_correlation_of_what_is_left():
+    a, b, c = np.random.default_rng(0).normal(size=(3, 50))
+    a, b = a + c, b - 2 * c
+
+    def left(x):
+        return x - np.polyval(np.polyfit(c, x, 1), c)
+
+    ab, ac, bc = (
+        metrics.pearson(torch.as_tensor(x)[:, None], torch.as_tensor(y)[:, None])
+        for x, y in ((a, b), (a, c), (b, c))
+    )
+    expected = np.corrcoef(left(a), left(b))[0, 1]
+    assert metrics.partial(ab, ac, bc).item() == pytest.approx(expected)

@@ -27,6 +27,8 @@ def scores(leak=""):
                             "pearson": value,
                             "mse": 1.0,
                             "noise_free_spearman": None,
+                            "depth_spearman": 0.2,
+                            "spearman_given_depth": value,
                             "leak": leak if cohort == "b" and fold == 1 else "",
                         }
                         for gene, value in (("g", base + bonus + 0.1 * fold), ("h", float("nan")))

@@ -3,15 +3,16 @@
 from spotrank.store import job, whole
 
 with job(snakemake.log[0]):
-    import pandas as pd
+    import pyarrow as pa
+    import pyarrow.parquet as pq
     from spotrank import tables
 
-    scores = pd.concat(map(pd.read_parquet, snakemake.input), ignore_index=True)
-    summary = tables.summary(scores)
+    scores = pa.concat_tables(map(pq.read_table, snakemake.input)).replace_schema_metadata()
+    summary = tables.summary(scores.to_pandas(strings_to_categorical=True))
     numbers, leaks = tables.wide(summary)
     output = snakemake.output
     with whole(output.scores) as path:
-        scores.to_parquet(path, index=False)
+        pq.write_table(scores, path)
     with whole(output.summary) as path:
         summary.to_csv(path, sep="\t", index=False)
     for path, form in (

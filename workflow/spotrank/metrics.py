@@ -42,6 +42,11 @@ def spearman(a, b):
     return pearson(ranks(a), ranks(b))
 
 
+def partial(ab, ac, bc):
+    """Partial correlation of a and b given c, from the three correlations."""
+    return (ab - ac * bc) / ((1 - ac.square()) * (1 - bc.square())).sqrt()
+
+
 def mse(a, b):
     """Mean squared difference of the columns: `(..., n_spots, n_genes)` to `(..., n_genes)`."""
     return (a.double() - b.double()).square().mean(-2)

@@ -10,7 +10,7 @@ from spotrank import expression, metrics
 COLUMNS = (
     "cohort", "split", "fold", "sample", "patient", "encoder", "panel", "head", "loss",
     "auxiliary", "seed", "gene", "n_spots", "mean_count", "spearman", "pearson", "mse",
-    "noise_free_spearman", "leak",
+    "noise_free_spearman", "depth_spearman", "spearman_given_depth", "leak",
 )  # fmt: skip
 AT_A_TIME = 4_000_000  # numbers: memory stays that of a few such arrays
 
@@ -22,10 +22,13 @@ def score(predictions, spots, scaling):
     scaling: of the counts, see `expression.target`.
 
     Yields DataFrames, of a slide, a block of genes and some runs each, with the columns `sample,
-    loss, seed, gene, n_spots, mean_count, spearman, pearson, mse, noise_free_spearman`.
-    Correlations that are undefined are NaN. `mse` is that of the calibrated predictions, in squared
-    log1p units; `noise_free_spearman`, known of simulated cohorts only, is what the noise-free mean
-    scores: the best that can be reached.
+    loss, seed, gene, n_spots, mean_count, spearman, pearson, mse, noise_free_spearman,
+    depth_spearman, spearman_given_depth`. Correlations that are undefined are NaN. `mse` is that of
+    the calibrated predictions, in squared log1p units; `noise_free_spearman`, known of simulated
+    cohorts only, is what the noise-free mean scores: the best that can be reached.
+    `depth_spearman` is what a spot's counts over all genes score: of a sparse gene deep spots have
+    more, scaled or not. `spearman_given_depth` is what is left of the score without it, Spearman's
+    partial correlation.
     """
     with h5py.File(predictions) as file:
         genes, losses, samples, barcodes = (
@@ -49,6 +52,8 @@ def score(predictions, spots, scaling):
                 if "noise_free" in adata.layers:
                     mean = torch.as_tensor(np.asarray(adata.layers["noise_free"][:, block]))
                     best = metrics.pearson(metrics.ranks(mean), ranked).numpy()
+                depth = metrics.ranks(torch.as_tensor(adata.obs["library"].to_numpy())[:, None])
+                of_depth = metrics.pearson(depth, ranked)
                 of_block = pd.DataFrame(
                     {
                         "sample": sample,
@@ -56,6 +61,7 @@ def score(predictions, spots, scaling):
                         "n_spots": len(mine),
                         "mean_count": counts.mean(0),
                         "noise_free_spearman": best,
+                        "depth_spearman": of_depth.numpy(),
                     }
                 )
                 together = max(1, AT_A_TIME // counts.size)
@@ -63,7 +69,9 @@ def score(predictions, spots, scaling):
                     runs = slice(first, first + together)
                     predicted = torch.as_tensor(file["predictions"][runs, rows, block])
                     a, b = (torch.as_tensor(x[runs, None, block]) for x in (slope, intercept))
-                    spearman = metrics.pearson(metrics.ranks(predicted), ranked)
+                    order = metrics.ranks(predicted)
+                    spearman = metrics.pearson(order, ranked)
+                    given = metrics.partial(spearman, metrics.pearson(order, depth), of_depth)
                     pearson = metrics.pearson(predicted, truth)
                     mse = metrics.mse(a * predicted + b, truth)
                     yield pd.concat(
@@ -73,6 +81,7 @@ def score(predictions, spots, scaling):
                             spearman=spearman[i].numpy(),
                             pearson=pearson[i].numpy(),
                             mse=mse[i].numpy(),
+                            spearman_given_depth=given[i].numpy(),
                         )
                         for i in range(len(predicted))
                     )

@@ -3,7 +3,8 @@
 import pandas as pd
 
 KEYS = ["cohort", "split", "encoder", "panel", "head", "loss", "auxiliary"]
-METRICS = ("spearman", "pearson")
+METRICS = ("spearman", "pearson", "spearman_given_depth")
+BESIDE = ("mse", "noise_free_spearman", "depth_spearman")
 STYLE = (
     "body{font-family:sans-serif;margin:1em} table{border-collapse:collapse} "
     "th,td{padding:.3em .8em;text-align:right;border-bottom:1px solid #ccc} "
@@ -19,21 +20,22 @@ def runs(scores):
     keys = [*KEYS, "fold", "seed"]
     scores = scores.assign(n_undefined=scores["spearman"].isna())
     slides = scores.groupby([*keys, "sample"], sort=False, observed=True).agg(
-        **{metric: (metric, "mean") for metric in (*METRICS, "mse", "noise_free_spearman")},
+        **{metric: (metric, "mean") for metric in (*METRICS, *BESIDE)},
         n_genes=("gene", "nunique"),
         n_undefined=("n_undefined", "sum"),
         leak=("leak", "first"),
     )
-    return (
+    table = (
         slides.groupby(keys, sort=False, observed=True)
         .agg(
-            **{metric: (metric, "mean") for metric in (*METRICS, "mse", "noise_free_spearman")},
+            **{metric: (metric, "mean") for metric in (*METRICS, *BESIDE)},
             n_genes=("n_genes", "max"),
             n_undefined=("n_undefined", "sum"),
             leak=("leak", "first"),
         )
         .reset_index()
     )
+    return table.astype(dict.fromkeys((*KEYS, "leak"), object))
 
 
 def summary(scores):
@@ -55,6 +57,7 @@ def summary(scores):
         n_genes=("n_genes", "max"),
         n_undefined=("n_undefined", "sum"),
         noise_free_spearman=("noise_free_spearman", "mean"),
+        depth_spearman=("depth_spearman", "mean"),
     )
     table["leak"] = grouped[["fold", "leak"]].apply(_leak_in_words)
     return table.reset_index()
