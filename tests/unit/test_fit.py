@@ -53,7 +53,7 @@ def test_every_loss_learns(together, name):
     runs, parameters, _ = together
     test = spots(2)
     predicted = predictions(parameters, LINEAR, test)[runs["loss"] == name]
-    truth = expression.target(test.counts, test.library, "library")
+    truth = expression.target(test.counts, test.library)
     assert metrics.spearman(predicted, torch.as_tensor(truth)).mean() > 0.6
 
 
@@ -107,7 +107,7 @@ def test_calibration_is_least_squares():
 
 @pytest.mark.parametrize("name", fit.BATCHES)
 def test_batches(name):
-    side = fit.Side(spots(0, n=90, tissues=3), spots(0, n=90).x, "library", 1, "cpu")
+    side = fit.Side(spots(0, n=90, tissues=3), spots(0, n=90).x, 4, "library", 1, "cpu")
     orders = [torch.Generator().manual_seed(seed) for seed in (0, 1)]
     batches = fit.BATCHES[name](side, 20, orders, torch.Generator())
     tissues = [side.tissue[spots] for spots in batches]
@@ -127,7 +127,7 @@ def test_batches(name):
 def test_balanced_batches_begin_small_tissues_again():
     part = spots(0, n=60)
     part.tissue[:] = np.repeat([0, 1], [50, 10])
-    side = fit.Side(part, part.x, "library", 1, "cpu")
+    side = fit.Side(part, part.x, 4, "library", 1, "cpu")
     batches = fit.balanced_batches(side, 20, [torch.Generator().manual_seed(0)], None)
     small = torch.cat([spots[0] for spots in batches])
     small = small[small >= 50]
@@ -141,5 +141,5 @@ def test_losses_within_tissues_learn_from_all_batches(name):
         spots(0), spots(1), losses, [0], LINEAR, TRAINING | {"batches": name}, "library"
     )
     test = spots(2)
-    truth = torch.as_tensor(expression.target(test.counts, test.library, "library"))
+    truth = torch.as_tensor(expression.target(test.counts, test.library))
     assert (metrics.spearman(predictions(parameters, LINEAR, test), truth).mean(-1) > 0.6).all()

@@ -5,7 +5,7 @@ from sklearn.decomposition import PCA
 from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from spotrank import expression, fit, heads, metrics
+from spotrank import auxiliary, expression, fit, heads, metrics
 from test_fit import ALL, TRAINING, predictions, spots
 
 SMALL = {
@@ -23,7 +23,7 @@ def train_with(head, training=TRAINING, losses=TWO, seeds=(0, 1), **options):
 
 
 def spearman(parameters, head, test):
-    truth = expression.target(test.counts, test.library, "library")
+    truth = expression.target(test.counts, test.library)
     return metrics.spearman(predictions(parameters, head, test), torch.as_tensor(truth)).mean(-1)
 
 
@@ -51,20 +51,23 @@ def calibrated(parameters, head):
     return predictions(parameters, head, test).numpy() * slope[:, None] + intercept[:, None]
 
 
+EQUAL = auxiliary.Equal(4, 0)
+
+
 def test_budget_decides_the_chunks():
-    train, validation = (fit.Side(spots(i), spots(i).x, "library", 1, "cpu") for i in (0, 1))
+    train, validation = (fit.Side(spots(i), spots(i).x, 4, "library", 1, "cpu") for i in (0, 1))
     head = heads.HEADS["linear"](6, 4)
     # 6 copies of (6 weights and 1 bias) × 4 genes, and 120 spots × 12 × 4 genes, in 4 bytes
     per_run = 4 * (6 * 28 + 120 * 12 * 4)
     runs = list(range(7))
     for budget, sizes in ((7, [7]), (6.9, [4, 3]), (3, [3, 2, 2]), (0.1, [1] * 7)):
-        chunks = fit.chunks_of(runs, head, train, validation, TRAINING, budget * per_run)
+        chunks = fit.chunks_of(runs, head, EQUAL, train, validation, TRAINING, budget * per_run)
         assert [len(chunk) for chunk in chunks] == sizes
         assert [run for chunk in chunks for run in chunk] == runs
 
 
 def target(part):
-    return np.float32(expression.target(part.counts, part.library, "library")).astype(float)
+    return np.float32(expression.target(part.counts, part.library)).astype(float)
 
 
 def joined(*parts):

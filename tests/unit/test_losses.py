@@ -39,7 +39,7 @@ def test_finite_with_finite_gradient(name, seed):
     score.requires_grad_()
     value = LOSSES[name](score, batch)
     value.sum().backward()
-    assert value.shape == (2,)
+    assert value.shape == (2, 3)
     assert value.isfinite().all()
     assert score.grad.isfinite().all()
 

@@ -19,9 +19,9 @@ with job(snakemake.log[0]):
         genes, barcodes = file["gene"].asstr()[:], file["barcode"].asstr()[:][mine]
         predicted = file["predictions"][run][mine] * file["slope"][run] + file["intercept"][run]
     spots = read_h5ad(snakemake.input.spots)[barcodes]
-    truth = expression.target(
-        spots[:, genes].X.toarray(), spots.obs["library"].to_numpy(), snakemake.params.scaling
-    )
+    counts, library = spots[:, genes].X.toarray(), spots.obs["library"].to_numpy()
+    total = expression.total(counts, library, snakemake.params.scaling)
+    truth = expression.target(counts, total)
     figure = report.maps(
         f"{sample}, {loss}, {fit['encoder']}, {fit['split'].replace('_', ' ')}"
         + report.leak_note(scores),

@@ -5,16 +5,22 @@ import numpy as np
 TARGET_SUM = 1e4
 
 
-def target(counts, library, scaling):
-    """Expression of the panel, log1p of scaled counts `(n_spots, n_genes)`.
+def total(counts, library, scaling):
+    """Counts that a spot is scaled by `(n_spots,)`, or None if it is not.
 
-    counts: raw counts `(n_spots, n_genes)`; library: counts of a spot over all genes `(n_spots,)`.
-    scaling: 'library' (to 10,000 counts over all genes), 'panel' (over the panel, as STRank
-    released) or 'none' (HEST-Benchmark, AGL). A spot without a count is 0 everywhere.
+    counts: raw counts of the panel `(n_spots, n_genes)`; library: counts of a spot over all genes
+    `(n_spots,)`; scaling: 'library', 'panel' (as STRank released) or 'none' (HEST-Benchmark, AGL).
     """
-    if scaling == "none":
+    return {"library": library, "panel": np.asarray(counts.sum(1)).ravel(), "none": None}[scaling]
+
+
+def target(counts, total):
+    """log1p of counts `(n_spots, n_genes)`, scaled to 10,000 by the `total` of a spot if given.
+
+    A spot without a count is 0 everywhere.
+    """
+    if total is None:
         return np.log1p(counts)
-    total = library if scaling == "library" else counts.sum(1)
     return np.log1p(counts * (TARGET_SUM / np.maximum(total, 1))[:, None])
 
 

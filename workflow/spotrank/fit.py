@@ -10,6 +10,7 @@ import psutil
 import torch
 
 from spotrank import expression, metrics
+from spotrank.auxiliary import LOWEST, STRATEGIES
 from spotrank.heads import HEADS
 from spotrank.losses import LOSSES, Batch
 from spotrank.split import outer_share
@@ -17,7 +18,9 @@ from spotrank.store import InputError
 
 CLIP = 10  # standard deviations
 SPOTS_AT_A_TIME, PATCHES_AT_A_TIME = 4096, 64
-HISTORY = ["loss", "seed", "epoch", "train_loss", "validation_loss", "monitored"]
+HISTORY = [
+    "loss", "seed", "epoch", "train_loss", "validation_loss", "monitored", "n_auxiliary",
+]  # fmt: skip
 
 
 @dataclass
@@ -102,9 +105,10 @@ def parts_of(fold, spots, gap_um):
 class Side:
     """Training or validation spots as tensors on the device."""
 
-    def __init__(self, spots, x, scaling, share, device):
-        target = expression.target(spots.counts, spots.library, scaling)
-        size = expression.size(spots.counts, spots.library, scaling, share)
+    def __init__(self, spots, x, n_panel, scaling, share, device):
+        panel = spots.counts[:, :n_panel]
+        target = expression.target(spots.counts, expression.total(panel, spots.library, scaling))
+        size = expression.size(panel, spots.library, scaling, share)
         self.place, self.counts, self.target, self.size = (
             torch.as_tensor(np.float32(array), device=device)
             for array in (spots.place, spots.counts, target, size)
@@ -184,19 +188,25 @@ class Grid:
     Runs of a seed stand together: they see the same spots.
     """
 
-    def __init__(self, runs, losses, head, n_genes, training, device):
-        self.runs, self.losses, self.head = runs, losses, head
+    def __init__(self, runs, losses, head, auxiliary, training, device):
+        self.runs, self.losses, self.head, self.auxiliary = runs, losses, head, auxiliary
         self.order = {seed: torch.Generator(device).manual_seed(seed) for _, seed in runs}
         self.noise = [torch.Generator(device).manual_seed(seed) for _, seed in runs]
         self.of_tissues = torch.Generator(device).manual_seed(0)
         starts = {seed: head.start(generator) for seed, generator in self.order.items()}
-        zero = {"log_theta": torch.zeros(n_genes, device=device)}
-        starts = [starts[seed] | zero for _, seed in runs]
+        besides = {"log_theta": torch.zeros(head.n_genes, device=device)} | auxiliary.start(device)
+        starts = [starts[seed] | besides for _, seed in runs]
         self.parameters = {key: torch.stack([start[key] for start in starts]) for key in starts[0]}
-        self.trained = [key for key in starts[0] if not ("running_" in key or "tracked" in key)]
+        self.besides = list(besides)
+        untrained = {*besides} - {"log_theta", *auxiliary.trained}
+        self.trained = [
+            key for key in starts[0]
+            if not (key in untrained or "running_" in key or "tracked" in key)
+        ]  # fmt: skip
+        self.rate = training["learning_rate"]
         self.optimiser = torch.optim.AdamW(
             [self.parameters[key].requires_grad_() for key in self.trained],
-            lr=training["learning_rate"],
+            lr=self.rate,
             weight_decay=training["weight_decay"],
             fused=True,
         )
@@ -213,9 +223,9 @@ class Grid:
         self.rows = {label: [i for i, own in enumerate(labels) if own == label] for label in labels}
         self.seed_of_row = [self.seeds.index(seed) for seed in seeds]
 
-    def scores(self, x, place, training):
+    def scores(self, parameters, x, place, training):
         """Scores of the active runs; x, place: a list of a tensor a seed, or one for all."""
-        parts = {key: value.split(self.runs_of_seed) for key, value in self.parameters.items()}
+        parts = {key: value.split(self.runs_of_seed) for key, value in parameters.items()}
         return torch.cat(
             [
                 self.head.score(
@@ -228,10 +238,12 @@ class Grid:
             ]
         )
 
-    def loss(self, score, side, spots, gradient=None):
-        """Loss of each active run `(runs,)`; writes its derivative by the score in `gradient`."""
+    def losses_of(self, of_rows, parameters, side, spots):
+        """Yield `(label, rows, scores, loss (rows, n_genes))` of each loss.
+
+        of_rows: gives the scores of `rows`.
+        """
         batch = side.of(spots, len(self.seeds))
-        losses = score.new_empty(len(score))
         for label, rows in self.rows.items():
             seeds = [self.seed_of_row[row] for row in rows]
             own = batch
@@ -239,51 +251,69 @@ class Grid:
                 own = {key: x[seeds] for key, x in batch.items()}
 
             def uniform(k, rows=rows):
-                shape, generators = (k, score.shape[1]), (self.noise[self.active[i]] for i in rows)
+                generators = [self.noise[self.active[row]] for row in rows]
+                shape = k, batch["tissue"].shape[1]
                 return torch.stack(
                     [torch.rand(shape, generator=own, device=own.device) for own in generators]
                 )
 
             name, options = self.losses[label]
-            # the loss alone: its graph is gone before the next one's is made
-            of_loss = score.detach()[rows].requires_grad_(gradient is not None)
-            log_theta = self.parameters["log_theta"][rows]
-            value = LOSSES[name](
-                of_loss, Batch(**own, n_tissues=len(side.slides), log_theta=log_theta,
-                               uniform=uniform), **options
-            )  # fmt: skip
-            if gradient is not None:
-                value.sum().backward()
-                gradient[rows] = of_loss.grad
-            losses[rows] = value.detach()
-        return losses
+            scores, log_theta = of_rows(rows), parameters["log_theta"][rows]
+            own = Batch(**own, n_tissues=len(side.slides), log_theta=log_theta, uniform=uniform)
+            yield label, rows, scores, LOSSES[name](scores, own, **options)
+
+    def loss_of(self, parameters, side, spots):
+        """Loss of each active run and gene, to be differentiated by `parameters`."""
+        x, place = ([values[own] for own in spots] for values in (side.x, side.place))
+        score = self.scores(parameters, x, place, training=True)
+        parts = [
+            (rows, loss)
+            for _, rows, _, loss in self.losses_of(
+                lambda rows: score[rows], parameters, side, spots
+            )
+        ]
+        order = [row for rows, _ in parts for row in rows]
+        return torch.cat([loss for _, loss in parts])[np.argsort(order)]
 
     def epoch(self, side):
         """Train on `side` once; the mean loss of each active run."""
         total = seen = 0
         orders = [self.order[seed] for seed in self.seeds]
         for spots in self.batches(side, self.batch_size, orders, self.of_tissues):
-            score = self.scores([side.x[own] for own in spots], [side.place[own] for own in spots],
-                                training=True)  # fmt: skip
+            x, place = ([values[own] for own in spots] for values in (side.x, side.place))
+            score = self.scores(self.parameters, x, place, training=True)
             self.optimiser.zero_grad()
-            gradient = torch.empty_like(score)
-            loss = self.loss(score, side, spots, gradient)
+            gradient, mean = torch.empty_like(score), score.new_empty(len(score))
+            # a loss at a time, apart from the head: its graph is gone before the next one's is made
+            for label, rows, own, loss in self.losses_of(
+                lambda rows, score=score: score.detach()[rows].requires_grad_(),
+                self.parameters, side, spots,
+            ):  # fmt: skip
+                of_rows = {key: self.parameters[key][rows] for key in self.besides}
+                value = self.auxiliary.combine(loss, of_rows, LOWEST.get(self.losses[label][0], 0))
+                value.sum().backward()
+                gradient[rows], mean[rows] = own.grad, value.detach()
             score.backward(gradient)
             self.optimiser.step()
-            total, seen = total + loss * spots.shape[1], seen + spots.shape[1]
+            total, seen = total + mean * spots.shape[1], seen + spots.shape[1]
         return total / seen
 
     @torch.no_grad()
     def validate(self, side):
-        """Loss and scores on all spots of `side`."""
+        """Loss and scores of the panel on all spots of `side`."""
         score = torch.cat(
             [
-                self.scores(side.x[block], side.place[block], training=False)
+                self.scores(self.parameters, side.x[block], side.place[block], training=False)
                 for block in blocks(self.head, side.tissue.cpu().numpy())
             ],
             1,
         )
-        return self.loss(score, side, slice(None)), score
+        losses, n_panel = score.new_empty(len(score)), self.auxiliary.n_panel
+        for _, rows, _, loss in self.losses_of(
+            lambda rows: score[rows], self.parameters, side, slice(None)
+        ):
+            losses[rows] = loss[:, :n_panel].mean(1)
+        return losses, score[..., :n_panel]
 
     def keep(self, rows):
         """Go on with these rows of the active runs."""
@@ -311,12 +341,17 @@ def blocks(head, tissue):
     return [slice(start, end) for start, end in zip([0, *ends[:-1]], ends, strict=True)]
 
 
-def fit(train, validation, losses, seeds, head, training, scaling, budget=None):
+def fit(
+    train, validation, losses, seeds, head, training, scaling, auxiliary=("none", {}), n_panel=None,
+    budget=None,
+):  # fmt: skip
     """Train every loss with every seed, all runs at once, each until it stops by itself.
 
-    train, validation: `Spots`; losses: `{label: (name, options)}`; seeds: ints; head: `(name,
-    options)`; training, scaling: the config's parts; budget: bytes that the training may take, all
-    that is free by default. What needs more is trained in chunks of runs. The order of the spots,
+    train, validation: `Spots`; losses: `{label: (name, options)}`; seeds: ints; head, auxiliary:
+    `(name, options)`; training, scaling: the config's parts; n_panel: how many of the spots' genes,
+    the first, are the panel, all by default; the others are auxiliary, the most promising first;
+    budget: bytes that the training may take, all that is free by default. What needs more is
+    trained in chunks of runs. The order of the spots,
     the first weights and all chance depend on the seed alone, so a run is the same in any company.
     A run stops after `patience` epochs without a better validation loss (or Spearman, within
     tissues, mean over genes), and keeps the weights of its best epoch. A head that is solved in
@@ -324,16 +359,20 @@ def fit(train, validation, losses, seeds, head, training, scaling, budget=None):
 
     Returns `(runs, parameters, history)`: DataFrame `loss, seed, epochs, best_epoch`; the best
     parameters with a leading axis of runs (and `centre`, `spread` of the embeddings); DataFrame
-    `loss, seed, epoch, train_loss, validation_loss, monitored`.
+    `loss, seed, epoch, train_loss, validation_loss, monitored, n_auxiliary`, the last being the
+    auxiliary genes in use.
     """
     device = "cuda" if torch.cuda.is_available() else "cpu"
     head = head_for(head, train)
+    n_panel = n_panel or head.n_genes
+    name, options = auxiliary
+    auxiliary = STRATEGIES[name](n_panel, head.n_genes - n_panel, **options)
     scaler = {}
     if training["standardise"] and not hasattr(head, "solve") and train.x.ndim == 2:
         scaler = scale_of(train.x)
-    share = train.counts.sum() / train.library.sum()
+    share = train.counts[:, :n_panel].sum() / train.library.sum()
     train, validation = (
-        Side(spots, standardised(spots.x, **scaler), scaling, share, device)
+        Side(spots, standardised(spots.x, **scaler), n_panel, scaling, share, device)
         for spots in (train, validation)
     )
     if hasattr(head, "solve"):
@@ -343,9 +382,9 @@ def fit(train, validation, losses, seeds, head, training, scaling, budget=None):
         history = pd.DataFrame(columns=HISTORY).astype({"loss": str, "seed": int, "epoch": int})
     else:
         runs = [(label, seed) for seed in seeds for label in losses]
-        chunks = chunks_of(runs, head, train, validation, training, budget)
+        chunks = chunks_of(runs, head, auxiliary, train, validation, training, budget)
         done = [
-            _train(Grid(chunk, losses, head, train.counts.shape[1], training, device),
+            _train(Grid(chunk, losses, head, auxiliary, training, device),
                    train, validation, training)
             for chunk in chunks
         ]  # fmt: skip
@@ -356,7 +395,7 @@ def fit(train, validation, losses, seeds, head, training, scaling, budget=None):
     return runs, best | {key: torch.as_tensor(value) for key, value in scaler.items()}, history
 
 
-def chunks_of(runs, head, train, validation, training, budget=None):
+def chunks_of(runs, head, auxiliary, train, validation, training, budget=None):
     """Cut `runs` in chunks of equal size that train within `budget` bytes, one run at least.
 
     A run takes its weights six times (gradient, two moments of Adam, the best, two copies when runs
@@ -364,9 +403,11 @@ def chunks_of(runs, head, train, validation, training, budget=None):
     """
     if head.alone:
         return [[run] for run in runs]
-    n_spots = max(len(validation), min(training["batch_size"], len(train)))
+    batch = min(training["batch_size"], len(train))
+    n_spots = max(len(validation), auxiliary.passes * batch)
     weights = sum(x.numel() for x in head.start(torch.Generator(train.x.device)).values())
-    per_run = 4 * (6 * weights + n_spots * (12 * train.counts.shape[1] + 3 * head.hidden()))
+    weights *= 5 + auxiliary.passes
+    per_run = 4 * (weights + n_spots * (12 * head.n_genes + 3 * head.hidden()))
     if budget is None:
         budget = free_bytes(train.x.device)
     n_chunks = -(-len(runs) // max(1, int(budget / per_run)))
@@ -391,12 +432,16 @@ def _train(grid, train, validation, training):
     best_epoch, epochs = np.zeros((2, len(grid.runs)), int)
     history, began = [], time.monotonic()
     for epoch in range(1, training["max_epochs"] + 1):
+        if epoch > 1:
+            grid.auxiliary.step(grid, train, validation)
         train_loss = grid.epoch(train)
         validation_loss, score = grid.validate(validation)
         monitored = validation_loss
         if training["monitor"] == "spearman":
             monitored = within_spearman_loss(score, validation)
-        values = torch.stack((train_loss, validation_loss, monitored)).double().cpu().numpy()
+        retained = grid.auxiliary.retained(grid.parameters)
+        values = torch.stack((train_loss, validation_loss, monitored, retained))
+        values = values.detach().double().cpu().numpy()
         history.append((grid.active, np.full(len(grid.active), epoch), *values))
         better = values[2] < best_value[grid.active]
         improved = grid.active[better]
@@ -464,7 +509,7 @@ def within_spearman_loss(score, side):
     total = score.new_zeros(len(score), dtype=torch.float64)
     for slide in side.slides:
         for run, own in enumerate(score):  # one at a time: ranks take much memory
-            rho = metrics.pearson(metrics.ranks(own[slide]), side.rank[slide])
+            rho = metrics.pearson(metrics.ranks(own[slide]), side.rank[slide, : own.shape[1]])
             total[run] -= rho.nan_to_num().mean() * len(slide)
     return total / len(side)
 

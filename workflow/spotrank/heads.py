@@ -197,7 +197,7 @@ class Module(Head):
         if not hasattr(self, "module"):
             self.module = self.build().to(x.device)
         self.module.train(generator is not None)
-        own = {key: value[0] for key, value in parameters.items() if key != "log_theta"}
+        own = {key: value[0] for key, value in parameters.items()}
         return torch.func.functional_call(self.module, own, self.fed(x, place, generator))[None]
 
 

@@ -1,8 +1,9 @@
 """Losses of a fit, each for many runs at once.
 
 Every loss takes the scores of a head, `(runs, n_spots, n_genes)`, and a `Batch` whose tensors have
-the same leading axis, and returns one value a run, `(runs,)`. Only methods of tensors are used, so
-that naming a loss does not import torch. A new loss is a function and a row of `LOSSES`.
+the same leading axis, and returns one value a run and gene, `(runs, n_genes)`: published losses are
+their mean over genes. Only methods of tensors are used, so that naming a loss does not import
+torch. A new loss is a function and a row of `LOSSES`.
 
 The relative losses (`strank_*`, `margin_rank`, `pearson*`) look at a spot beside other spots; a
 tissue is one slide. Equations are those of STRank (arXiv 2512.06612); `(released)` marks what its
@@ -43,13 +44,13 @@ class Batch:
 
 def mse(score, batch):
     """Mean squared error against the target."""
-    return (score - batch.target).square().mean((1, 2))
+    return (score - batch.target).square().mean(1)
 
 
 def poisson(score, batch):
     """Negative log-likelihood of Poisson counts with log rate score + log size (without log k!)."""
     log_rate = score + _log_size(batch)
-    return (log_rate.exp() - batch.counts * log_rate).mean((1, 2))
+    return (log_rate.exp() - batch.counts * log_rate).mean(1)
 
 
 def negative_binomial(score, batch):
@@ -66,7 +67,7 @@ def negative_binomial(score, batch):
         + theta * (log_theta - log_total)
         + counts * (log_mean - log_total)
     )
-    return -log_likelihood.mean((1, 2))
+    return -log_likelihood.mean(1)
 
 
 def margin_rank(score, batch, permutations=None, n_permutations=0):
@@ -82,7 +83,7 @@ def margin_rank(score, batch, permutations=None, n_permutations=0):
         permutations = batch.uniform(n_permutations).argsort(-1)
     if permutations is None:
         slope = 2 * (ranks(score.detach()) - ranks(batch.target)) / score.shape[1]
-        return (slope * score).mean((1, 2))
+        return (slope * score).mean(1)
     values, slope = score.detach(), 0
     for k in range(permutations.shape[1]):  # one at a time: memory stays that of the scores
         partner = permutations[:, k]
@@ -90,16 +91,16 @@ def margin_rank(score, batch, permutations=None, n_permutations=0):
         difference = values - _take(values, partner)
         wrong = ((difference > 0) & ~above).float() - ((difference < 0) & above).float()
         slope = slope + wrong - _take(wrong, partner.argsort(-1))
-    return (slope / permutations.shape[1] * score).mean((1, 2))
+    return (slope / permutations.shape[1] * score).mean(1)
 
 
 def pearson(score, batch):
-    """Minus the mean over genes of Pearson's correlation over all spots, tissues pooled."""
+    """Minus Pearson's correlation over all spots, tissues pooled."""
     return pearson_within(score, batch, pooled=True)
 
 
 def pearson_within(score, batch, pooled=False):
-    """Minus Pearson's correlation within each tissue, averaged over tissues by spots, over genes.
+    """Minus Pearson's correlation within each tissue, averaged over tissues by spots.
 
     An undefined correlation (constant truth or score) counts as 0 and has no gradient.
     """
@@ -118,13 +119,13 @@ def spearman_within(score, batch):
 def strank_list(score, batch, library_size=True, gene_weights=False, within_tissue=True):
     """Listwise STRank: multinomial likelihood of a gene's counts over the spots of a tissue.
 
-    −Σ e log p / (n_spots n_genes), p the softmax of score + log size over the tissue's spots.
+    −Σ e log p / n_spots, p the softmax of score + log size over the tissue's spots.
     library_size: add log size; gene_weights: divide a gene by its mean count;
     within_tissue: otherwise all spots of the batch are one list.
     """
     logit = _logit(score, batch, library_size)
     log_p = logit - _logsumexp_by_tissue(logit, batch, pooled=not within_tissue)
-    return -(batch.counts * log_p * _gene_weights(batch, gene_weights)).mean((1, 2))
+    return -(batch.counts * log_p * _gene_weights(batch, gene_weights)).mean(1)
 
 
 def strank_pair(
@@ -154,7 +155,7 @@ def strank_pair(
         loss = loss - _take(batch.counts, spot) * log_p
         if entropy:
             loss = loss - log_p.exp() * log_p
-    return loss.mean((1, 2)) / 2
+    return loss.mean(1) / 2
 
 
 LOSSES = {
@@ -205,7 +206,7 @@ def _minus_correlation(score, truth, batch, pooled=False):
     defined = (a_variance > 1e-12) & (b_variance > 1e-12)
     norm = (a_variance * b_variance).masked_fill(~defined, 1).sqrt()
     correlation = covariance.masked_fill(~defined, 0) / norm
-    return -(member.sum(-1)[:, :, None] * correlation).sum(1).mean(1) / member.shape[-1]
+    return -(member.sum(-1)[:, :, None] * correlation).sum(1) / member.shape[-1]
 
 
 def _membership(batch, pooled):

@@ -19,7 +19,7 @@ def score(predictions, spots, scaling):
     """Compare the predictions of a fold with the counts of its test samples.
 
     predictions: path of the file that `fit` wrote; spots: `{sample: AnnData}` of `pair`;
-    scaling: of the counts, see `expression.target`.
+    scaling: of the counts, see `expression.total`.
 
     Yields DataFrames, of a slide, a block of genes and some runs each, with the columns `sample,
     loss, seed, gene, n_spots, mean_count, spearman, pearson, mse, noise_free_spearman,
@@ -39,20 +39,19 @@ def score(predictions, spots, scaling):
             mine = np.flatnonzero(samples == sample)
             rows = slice(mine[0], mine[-1] + 1)
             adata = adata[barcodes[mine], list(genes)]
-            raw, total, scale = adata.X.tocsc(), adata.obs["library"].to_numpy(), scaling
-            if scaling == "panel":  # all of it, of which a block is a part
-                total, scale = np.asarray(raw.sum(1)).ravel(), "library"
+            raw, library = adata.X.tocsc(), adata.obs["library"].to_numpy()
+            total = expression.total(raw, library, scaling)
+            depth = metrics.ranks(torch.as_tensor(library[:, None]))
             width = min(len(genes), max(1, AT_A_TIME // len(mine)))
             for start in range(0, len(genes), width):
                 block = slice(start, start + width)
                 counts = raw[:, block].toarray()
-                truth = torch.as_tensor(expression.target(counts, total, scale))
+                truth = torch.as_tensor(expression.target(counts, total))
                 ranked = metrics.ranks(truth)
                 best = np.full(counts.shape[1], np.nan)
                 if "noise_free" in adata.layers:
                     mean = torch.as_tensor(np.asarray(adata.layers["noise_free"][:, block]))
                     best = metrics.pearson(metrics.ranks(mean), ranked).numpy()
-                depth = metrics.ranks(torch.as_tensor(adata.obs["library"].to_numpy())[:, None])
                 of_depth = metrics.pearson(depth, ranked)
                 of_block = pd.DataFrame(
                     {
