@@ -108,6 +108,10 @@ CONFIGS = {
         lambda config: config.update(split={"strategy": "patient_k_fold", "folds": 9}),
         "4 patients are fewer than split.folds = 9",
     ),
+    "too few folds": (
+        lambda config: config.update(split={"strategy": "spatial_blocks", "folds": 2}),
+        "split.folds is 2, but a slide needs 3 to train, validate and test",
+    ),
     "ids of no cohort": (change("split", "ids", "d", to={}), "split.ids has no choice 'd'"),
     "sample not in the table": (
         change("cohorts", "c", "samples", to=["SIM9"]),
@@ -319,7 +323,8 @@ def test_embeddings_of_another_sample(cohort):
     spots = pair.pair(cohort / "st/SIM1.h5ad", cohort / "metadata/SIM1.json", qc, PATCHES)
     vectors = np.zeros((2, 4), "f4")
     with pytest.raises(InputError, match="no barcode in common"):
-        fit.assemble(["SIM1"], [spots], [(["x", "y"], vectors)], spots.var_names[:2])
+        fold = {"train": ["SIM1"], "validation": [], "test": [], "within": {}}
+        fit.assemble(fold, 112, ["SIM1"], [spots], [(["x", "y"], vectors)], spots.var_names[:2])
 
 
 @pytest.mark.parametrize(

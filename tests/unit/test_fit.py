@@ -30,6 +30,7 @@ def spots(seed, n=120, d=6, genes=4, tissues=2):
         library=(counts.sum(1) + rng.poisson(100 * depth)).astype("f4"),
         tissue=np.sort(rng.integers(tissues, size=n)),
         place=rng.uniform(size=(n, 2)),
+        part=np.full(n, "train"),
         sample=np.full(n, "a", object),
         barcode=np.arange(n).astype(str).astype(object),
     )

@@ -197,6 +197,7 @@ def painted(seed, n=96, px=32):
         library=np.full(n, 100, "f4"),
         tissue=np.zeros(n, int),
         place=rng.uniform(size=(n, 2)) * 1000,
+        part=np.full(n, "train"),
         sample=np.full(n, "a", object),
         barcode=np.arange(n).astype(str).astype(object),
     )

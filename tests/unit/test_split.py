@@ -45,13 +45,48 @@ def test_same_patient_in_training_is_said():
     assert split.leaks(fold, samples("AAB")["patient"]) == "A in training and test"
 
 
-def test_outer_share_keeps_its_distance():
-    spatial = np.stack(np.meshgrid(np.arange(30.0), np.arange(10.0)), -1).reshape(-1, 2) * 100
-    train, validation = split.outer_share(spatial, 0.2, 112)
-    assert validation.mean() == pytest.approx(0.2, abs=0.04)
-    assert not (train & validation).any()
-    gap = np.linalg.norm(spatial[train][:, None] - spatial[validation][None], axis=2).min()
-    assert gap > 112
+SPATIAL = np.stack(np.meshgrid(np.arange(30.0), np.arange(10.0)), -1).reshape(-1, 2) * 100
+
+
+def distance(part, a, b):
+    return np.linalg.norm(SPATIAL[part == a][:, None] - SPATIAL[part == b][None], axis=2).min()
+
+
+def within(**options):
+    fold = {"train": ["S0"], "validation": [], "test": ["S1"], "within": options}
+    return split.parts(fold, "S0", SPATIAL, 150)
+
+
+def test_one_end_of_the_only_sample_validates():
+    part = within(by="end", share=0.2)
+    assert (part == "validation").mean() == pytest.approx(0.2, abs=0.04)
+    assert distance(part, "train", "validation") > 150
+    fold = {"train": ["S0"], "validation": [], "test": ["S1"], "within": {"by": "end"}}
+    assert set(split.parts(fold, "S1", SPATIAL, 150)) == {"test"}
+
+
+@pytest.mark.parametrize("strategy", split.WITHIN_SLIDE)
+def test_every_spot_of_a_slide_is_tested_once(strategy):
+    folds = split.plan("c", samples("AAB"), strategy, OPTIONS | {"folds": 5, "seed": 1})
+    assert [fold["test"][0] for fold in folds] == ["S0"] * 5 + ["S1"] * 5 + ["S2"] * 5
+    assert split.leaks(folds[0], samples("AAB")["patient"]) == "A in training and test"
+    parts = np.stack([split.parts(fold, "S0", SPATIAL, 150) for fold in folds[:5]])
+    assert ((parts == "test").sum(0) == 1).all()
+    if strategy == "spots_k_fold":
+        for part in parts:  # 3:1:1
+            assert [(part == name).sum() for name in ("train", "validation", "test")] == [
+                180,
+                60,
+                60,
+            ]
+        again = split.plan("c", samples("AAB"), strategy, OPTIONS | {"folds": 5, "seed": 2})
+        assert (split.parts(again[0], "S0", SPATIAL, 150) != parts[0]).any()
+    else:
+        for part in parts:
+            assert distance(part, "train", "test") >= 150
+            assert distance(part, "validation", "test") >= 150
+            assert distance(part, "train", "validation") >= 150
+            assert (part == "train").sum() > 100
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ def samples_of(wildcards, *parts):
     if not parts:
         return list(study.samples[wildcards.cohort].index)
     fold = fold_of(wildcards)
-    return [sample for part in parts for sample in fold[part]]
+    return list(dict.fromkeys(sample for part in parts for sample in fold[part]))
 
 
 def fold_of(wildcards):

@@ -28,7 +28,7 @@ rule fit:
         encoder=lambda wildcards: study.encoders[wildcards.encoder],
         patches=study.config["patches"],
         scaling=study.config["genes"]["scaling"],
-        gap_um=study.patch_um,
+        gap_um=study.gap_um,
         made_by=lambda wildcards: study.made_by(wildcards.cohort, wildcards.encoder),
         code=code_hash("fit"),
     script:

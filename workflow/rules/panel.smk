@@ -15,7 +15,7 @@ rule panel:
         panel=lambda wildcards: study.panels[wildcards.panel],
         samples=samples_of,
         fold=fold_of,
-        gap_um=study.patch_um,
+        gap_um=study.gap_um,
         code=code_hash("panel"),
     script:
         "../scripts/panel.py"

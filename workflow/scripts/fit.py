@@ -30,8 +30,9 @@ with job(snakemake.log[0]):
             embed.all_patches(px, params.patches, *paths, threads=snakemake.threads)
             for paths in zip(given.st, given.metadata, *images, strict=True)
         )
-    spots = fit.assemble(params.samples, map(read_h5ad, given.spots), features, genes)
-    train, validation, test = fit.parts_of(params.fold, spots, params.gap_um)
+    samples = map(read_h5ad, given.spots)
+    spots = fit.assemble(params.fold, params.gap_um, params.samples, samples, features, genes)
+    train, validation, test = fit.parts_of(spots)
     head = params.head["head"], options
     budget = snakemake.resources.mem_mb * 1e6 - psutil.Process().memory_info().rss
     if torch.cuda.is_available():

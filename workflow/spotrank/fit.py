@@ -13,7 +13,7 @@ from spotrank import expression, metrics
 from spotrank.auxiliary import LOWEST, STRATEGIES
 from spotrank.heads import HEADS
 from spotrank.losses import LOSSES, Batch
-from spotrank.split import outer_share
+from spotrank.split import parts
 from spotrank.store import InputError
 
 CLIP = 10  # standard deviations
@@ -27,13 +27,14 @@ HISTORY = [
 class Spots:
     """Spots of some samples, a sample after the other: embeddings `x (n, d)` or patches
     `(n, px, px, 3)`, raw `counts (n, g)` of the panel, `library`, the counts over all genes `(n,)`,
-    number of the `tissue`, `place` in µm `(n, 2)`, and ids."""
+    number of the `tissue`, `place` in µm `(n, 2)`, `part` of the fold, and ids."""
 
     x: np.ndarray
     counts: np.ndarray
     library: np.ndarray
     tissue: np.ndarray
     place: np.ndarray
+    part: np.ndarray
     sample: np.ndarray
     barcode: np.ndarray
 
@@ -41,14 +42,15 @@ class Spots:
         return Spots(*(value[chosen] for value in vars(self).values()))
 
 
-def assemble(samples, spots, embeddings, genes):
+def assemble(fold, gap_um, samples, spots, embeddings, genes):
     """Join counts and embeddings by barcode; spots without an embedding are left out.
 
-    samples: ids; spots: their AnnData of `pair`; embeddings: their `(barcodes, vectors)`, or
-    patches in place of vectors; genes: the panel. Raises `InputError` where nothing is in common,
-    a gene is missing, or the dimensions of the embeddings differ.
+    fold, gap_um: see `split.parts`; samples: ids; spots: their AnnData of `pair`; embeddings: their
+    `(barcodes, vectors)`, or patches in place of vectors; genes: the panel, then auxiliary ones.
+    Raises `InputError` where nothing is in common, a gene is missing, or the dimensions of the
+    embeddings differ.
     """
-    parts = []
+    joined = []
     for tissue, (sample, adata, (barcodes, vectors)) in enumerate(
         zip(samples, spots, embeddings, strict=True)
     ):
@@ -66,40 +68,39 @@ def assemble(samples, spots, embeddings, genes):
                 f"the sample '{sample}' lacks the panel's gene '{min(missing)}'; "
                 "choose genes that every sample has."
             )
+        place = adata.obsm["spatial"] * adata.uns["pixel_size_um"]
+        part = parts(fold, sample, place, gap_um)[found]
         adata = adata[found]
-        parts.append(
+        joined.append(
             Spots(
                 x=vectors[[row[barcode] for barcode in adata.obs_names]],
                 counts=adata[:, list(genes)].X.toarray().astype(np.float32),
                 library=adata.obs["library"].to_numpy(np.float32),
                 tissue=np.full(adata.n_obs, tissue),
-                place=adata.obsm["spatial"] * adata.uns["pixel_size_um"],
+                place=place[found],
+                part=part,
                 sample=np.full(adata.n_obs, sample, object),
                 barcode=adata.obs_names.to_numpy(object),
             )
         )
-    dimensions = {sample: part.x.shape[1:] for sample, part in zip(samples, parts, strict=True)}
+    dimensions = {sample: part.x.shape[1:] for sample, part in zip(samples, joined, strict=True)}
     if len(set(dimensions.values())) > 1:
         raise InputError(f"the embeddings of a cohort differ in dimension: {dimensions}.")
     return Spots(
-        *(np.concatenate(values) for values in zip(*(vars(p).values() for p in parts), strict=True))
+        *(
+            np.concatenate(values)
+            for values in zip(*(vars(p).values() for p in joined), strict=True)
+        )
     )
 
 
-def parts_of(fold, spots, gap_um):
-    """The training, validation and test spots of a fold (see `split`)."""
-    train, validation, test = (
-        np.isin(spots.sample, fold[part]) for part in ("train", "validation", "test")
-    )
-    if fold["within"]:
-        inside = np.flatnonzero(train)
-        inner, outer = outer_share(spots.place[inside], fold["within"], gap_um)
-        train, validation = np.zeros((2, len(train)), bool)
-        train[inside[inner]] = validation[inside[outer]] = True
-    for part, chosen in (("train", train), ("validation", validation), ("test", test)):
-        if chosen.sum() < 2:
-            raise InputError(f"a fold has {chosen.sum()} spots to {part} with; add samples.")
-    return spots[train], spots[validation], spots[test]
+def parts_of(spots):
+    """The training, validation and test spots; `InputError` where there are hardly any."""
+    chosen = {part: spots.part == part for part in ("train", "validation", "test")}
+    for part, mine in chosen.items():
+        if mine.sum() < 2:
+            raise InputError(f"a fold has {mine.sum()} spots to {part} with; add samples.")
+    return [spots[mine] for mine in chosen.values()]
 
 
 class Side:

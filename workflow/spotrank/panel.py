@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from spotrank.config import nearest
-from spotrank.split import outer_share
+from spotrank.split import parts
 from spotrank.store import InputError
 
 TARGET_SUM = 1e4
@@ -62,15 +62,15 @@ SELECTIONS = {function.__name__: function for function in (variance, mean, dispe
 def looked_at(spots, fold, samples, gap):
     """The part of `spots` (`{sample: AnnData}`) that a selection may look at.
 
-    samples: 'all', or 'train': the fold's training samples, and of a sample that also validates the
-    training spots only (see `split.outer_share`; gap in µm).
+    samples: 'all', or 'train': the training spots of the fold (see `split.parts`; gap in µm).
     """
     if samples == "all":
         return list(spots.values())
-    chosen = [spots[sample] for sample in fold["train"]]
-    if fold["within"]:
-        place = chosen[0].obsm["spatial"] * chosen[0].uns["pixel_size_um"]
-        chosen = [chosen[0][outer_share(place, fold["within"], gap)[0]]]
+    chosen = []
+    for sample in fold["train"]:
+        own = spots[sample]
+        place = own.obsm["spatial"] * own.uns["pixel_size_um"]
+        chosen.append(own[parts(fold, sample, place, gap) == "train"])
     return chosen
 
 

@@ -1,13 +1,14 @@
-"""Which samples train, validate and test, fold by fold.
+"""Which samples and spots train, validate and test, fold by fold.
 
-A fold is a dict `{train, validation, test}` of sample ids. Where only one sample is left to train
-on, `validation` is empty and `within` holds the share of that sample's spots that validates.
-A new strategy is a function and a row of `STRATEGIES`; each returns the test samples of its folds,
-and the unit (`patient` or `sample`) that is held out.
+A fold is a dict `{train, validation, test, within}`: sample ids, and how the spots of a sample
+that trains are shared out, `{}` if they all train (see `parts`). A strategy of `STRATEGIES` is a
+function that returns the test samples of its folds and the unit (`patient` or `sample`) that is
+held out; one of `WITHIN_SLIDE` names how a slide's own spots are shared out, a row of `SHARES`.
 """
 
 import numpy as np
 import pandas as pd
+from scipy.spatial import cKDTree
 
 from spotrank.config import nearest, one_of
 from spotrank.store import InputError
@@ -50,6 +51,7 @@ def fixed(samples, split, where):
     return [split["ids"]["test"]], "sample"
 
 
+WITHIN_SLIDE = {"spots_k_fold": "random", "spatial_blocks": "blocks"}
 STRATEGIES = {
     "fixed": fixed,
     "leave_one_patient_out": leave_one_out("patient"),
@@ -65,7 +67,8 @@ def plan(cohort, samples, strategy, split):
     strategy: a row of `STRATEGIES`; split: the config's part, `split.ids` being this cohort's.
     Training samples are those that split.ids names, or all but the fold's test samples. Validation
     samples are those named, or drawn from training: a patient where patients are held out and two
-    remain, else a sample, else a share of the only sample's spots.
+    remain, else a sample, else a share of the only sample's spots. Strategies of `WITHIN_SLIDE`
+    train, validate and test on each slide by itself.
     Raises `InputError` for unknown ids, a sample in two sets, or too few samples.
     """
     where = f"cohorts.{cohort}, {strategy}"
@@ -81,8 +84,21 @@ def plan(cohort, samples, strategy, split):
     for a, b in (("train", "validation"), ("train", "test"), ("validation", "test")):
         for sample in sorted(set(named.get(a, [])) & set(named.get(b, []))):
             raise InputError(f"{where}: '{sample}' is in {a} and in {b}; keep it in one of them.")
+    one_of(strategy, [*STRATEGIES, *WITHIN_SLIDE], "split.strategy")
+    if strategy in WITHIN_SLIDE:
+        if split["folds"] < 3:
+            raise InputError(
+                f"{where}: split.folds is {split['folds']}, but a slide needs 3 to train, validate "
+                "and test; raise it."
+            )
+        shared = {"by": WITHIN_SLIDE[strategy], "folds": split["folds"], "seed": split["seed"]}
+        return [
+            {"train": [slide], "validation": [], "test": [slide], "within": shared | {"fold": fold}}
+            for slide in named.get("test", samples.index)
+            for fold in range(split["folds"])
+        ]
     folds = []
-    folds_of = STRATEGIES[one_of(strategy, STRATEGIES, "split.strategy")]
+    folds_of = STRATEGIES[strategy]
     tests, unit = folds_of(samples, split, where)
     for number, test in enumerate(tests):
         rest = [sample for sample in named.get("train", samples.index) if sample not in test]
@@ -94,7 +110,8 @@ def plan(cohort, samples, strategy, split):
         if not train:
             raise InputError(f"{where}: fold {number} has no sample to train on; add samples.")
         fold = {"train": train, "validation": validation, "test": test}
-        folds.append(fold | {"within": 0 if validation else split["validation_share"]})
+        within = {} if validation else {"by": "end", "share": split["validation_share"]}
+        folds.append(fold | {"within": within})
     return folds
 
 
@@ -114,18 +131,66 @@ def leaks(fold, patients):
     return f"{', '.join(seen)} in training and test" if seen else ""
 
 
-def outer_share(spatial, share, gap):
-    """Split one sample's spots in two parts that lie apart.
+def parts(fold, sample, place, gap):
+    """The part of each spot of a sample: 'train', 'validation', 'test' or 'none' `(n_spots,)`.
 
-    spatial: centres `(n_spots, 2)`; share: of the spots that validate, those farthest along the
-    tissue's longest axis; gap: distance that training keeps from them, in units of `spatial`.
-    Returns two bool arrays `(n_spots,)`: training, validation.
+    place: centres `(n_spots, 2)`; gap: distance in units of `place` that spots of one part keep
+    from those of another, except where they are dealt out at random.
     """
-    centred = spatial - spatial.mean(0)
-    along = centred @ np.linalg.svd(centred, full_matrices=False)[2][0]
-    along = along * np.sign(along[np.abs(along).argmax()])  # the axis has no sign of its own
+    if fold["within"] and sample in fold["train"]:
+        options = dict(fold["within"])
+        return SHARES[options.pop("by")](place, gap, **options)
+    part = next(part for part in ("train", "validation", "test") if sample in fold[part])
+    return np.full(len(place), part)
+
+
+def end_share(place, gap, share):
+    """The `share` of spots at one end of the tissue validates, the others train."""
+    along = _along(place)
     border = np.quantile(along, 1 - share)
-    return along <= border - gap, along > border
+    part = np.where(along > border, "validation", "none")
+    part[along <= border - gap] = "train"
+    return part
+
+
+def random_share(place, gap, folds, fold, seed):
+    """Spots dealt out at random: a fold tests, the next validates, the others train (AGL).
+
+    Patches of neighbours overlap, so test spots have been seen in part.
+    """
+    number = np.random.default_rng(seed).permutation(len(place)) % folds
+    return _by_number(number, folds, fold)
+
+
+def block_share(place, gap, folds, fold, seed):
+    """Blocks of as many spots each along the tissue: one tests, the next validates, others train.
+
+    Spots of training and validation nearer than `gap` to a test spot have no part, nor training
+    spots so near to a validation spot.
+    """
+    number = _along(place).argsort().argsort() * folds // len(place)
+    part = _by_number(number, folds, fold)
+    for others in ("test", "validation"):
+        distance = cKDTree(place[part == others]).query(place)[0]
+        near = (distance < gap) & (part != others) & (part != "test")
+        part[near] = "none"
+    return part
+
+
+SHARES = {"end": end_share, "random": random_share, "blocks": block_share}
+
+
+def _along(place):
+    """Position along the tissue's longest axis `(n_spots,)`."""
+    centred = place - place.mean(0)
+    along = centred @ np.linalg.svd(centred, full_matrices=False)[2][0]
+    return along * np.sign(along[np.abs(along).argmax()])  # the axis has no sign of its own
+
+
+def _by_number(number, folds, fold):
+    part = np.where(number == fold, "test", np.full(len(number), "train", "U10"))
+    part[number == (fold + 1) % folds] = "validation"
+    return part
 
 
 def table(plans, patients):
@@ -136,16 +201,23 @@ def table(plans, patients):
     rows = []
     for (cohort, strategy), folds in plans.items():
         for number, fold in enumerate(folds):
-            share = fold["within"]
+            within = fold["within"]
             parts = [
                 (part, sample, "all") for part in fold if part != "within" for sample in fold[part]
             ]
-            if share:
-                only = fold["train"][0]
+            if within.get("by") == "end":
+                share, only = within["share"], fold["train"][0]
                 parts = [
                     ("train", only, f"inner {1 - share:.0%}"),
                     ("validation", only, f"outer {share:.0%}"),
                     *[part for part in parts if part[0] == "test"],
+                ]
+            elif within:
+                how, folds, slide = within["by"], within["folds"], fold["test"][0]
+                parts = [
+                    ("train", slide, f"{folds - 2} of {folds}, {how}"),
+                    ("validation", slide, f"1 of {folds}, {how}"),
+                    ("test", slide, f"1 of {folds}, {how}"),
                 ]
             rows += [
                 (

@@ -194,9 +194,13 @@ class Study:
         return {key: value for key, value in self.cohorts[cohort].items() if key != "source"}
 
     @property
-    def patch_um(self):
-        """Side of a patch in µm."""
-        return self.config["patches"]["size"] * self.config["patches"]["um_per_px"]
+    def gap_um(self):
+        """Distance in µm between spots of one slide that train and such that validate or test.
+
+        By default a patch's diagonal, so that no two of their patches overlap.
+        """
+        side = self.config["patches"]["size"] * self.config["patches"]["um_per_px"]
+        return self.config["split"].get("gap_um", side * 2**0.5)
 
     def weights(self, encoder):
         """The encoder's local weights file, as a list of input files."""
