@@ -181,7 +181,7 @@ def _score(n, genes, runs):
             file["slope"], file["intercept"] = np.ones((runs, genes)), np.zeros((runs, genes))
             file["gene"], file["barcode"] = names.tolist(), barcodes.tolist()
             file["sample"], file["loss"] = ["a"] * n, ["mse"] * runs
-            file["seed"] = np.arange(runs)
+            file["seed"] = file["n_auxiliary"] = np.arange(runs)
         begun = time.perf_counter()
         rows = sum(len(part) for part in score.score(path, {"a": adata}, "library"))
         assert rows == runs * genes

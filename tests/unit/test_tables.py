@@ -28,6 +28,7 @@ def scores(leak=""):
                             "mse": 1.0,
                             "noise_free_spearman": None,
                             "depth_spearman": 0.2,
+                            "n_auxiliary": 0,
                             "spearman_given_depth": value,
                             "leak": leak if cohort == "b" and fold == 1 else "",
                         }

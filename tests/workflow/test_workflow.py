@@ -74,7 +74,7 @@ def test_scores_are_complete(scores):
 def test_a_score_can_be_had_by_hand(finished, scores):
     row = scores[scores["spearman"].notna()].iloc[0]
     fits = finished / "results/small/fits/sim/leave_one_patient_out/stain_statistics"
-    with h5py.File(fits / f"variance-10/linear/fold{row.fold}/predictions.h5") as file:
+    with h5py.File(fits / f"variance-10/linear/none/fold{row.fold}/predictions.h5") as file:
         mine = file["sample"].asstr()[:] == row["sample"]
         run = list(zip(file["loss"].asstr()[:], file["seed"][:], strict=True))
         gene = list(file["gene"].asstr()[:]).index(row.gene)
@@ -226,7 +226,7 @@ def test_heads_that_train_on_patches(study, tmp_path):
         ["tiny", "hest_bench", "mse"],
         ["tiny", "transformer", "pearson"],
     ]
-    history = pd.concat(map(pd.read_parquet, tmp_path.rglob("finetune/fold*/history.parquet")))
+    history = pd.concat(map(pd.read_parquet, tmp_path.rglob("finetune/none/fold*/history.parquet")))
     assert history["epoch"].max() == 1
 
 

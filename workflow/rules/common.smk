@@ -17,6 +17,7 @@ wildcard_constraints:
     split="[^/]+",
     panel="[^/]+",
     head="[^/]+",
+    auxiliary="[^/]+",
     fold="[0-9]+",
 
 
@@ -47,10 +48,10 @@ def images_of(wildcards):
 def fits(name):
     """A file of every fit of the study."""
     return [
-        f"results/{study.name}/{stage}/{cohort}/{strategy}/{encoder}/{panel}/{head}/fold{fold}/{file}"
+        f"results/{study.name}/{stage}/{cohort}/{strategy}/{encoder}/{panel}/{head}/{auxiliary}/fold{fold}/{file}"
         for stage, file in [name.split("/")]
         for (cohort, strategy), folds in study.plans.items()
-        for encoder, head in study.pairs
+        for encoder, head, auxiliary in study.fits
         for panel in study.panels
         for fold in range(len(folds))
     ]
@@ -68,3 +69,9 @@ def features_of(wildcards):
         "metadata": [study.path(cohort, "metadata", sample) for sample in samples],
         **{kind: [image[kind] for image in images] for kind in images[0]},
     }
+
+
+def ranking_of(wildcards):
+    """List that auxiliary genes are taken from, if any."""
+    ranking = study.ranking(wildcards.auxiliary, wildcards.panel)
+    return expand(rules.panel.output, panel=ranking, allow_missing=True) if ranking else []

@@ -1,4 +1,4 @@
-FIT = f"results/{study.name}/fits/{{cohort}}/{{split}}/{{encoder}}/{{panel}}/{{head}}/fold{{fold}}"
+FIT = f"results/{study.name}/fits/{{cohort}}/{{split}}/{{encoder}}/{{panel}}/{{head}}/{{auxiliary}}/fold{{fold}}"
 
 
 rule fit:
@@ -6,12 +6,13 @@ rule fit:
         unpack(features_of),
         spots=spots_of("train", "validation", "test"),
         panel=rules.panel.output,
+        ranking=ranking_of,
     output:
         weights=f"{FIT}/weights.safetensors",
         predictions=f"{FIT}/predictions.h5",
         history=f"{FIT}/history.parquet",
     log:
-        f"logs/{study.name}/fit/{{cohort}}/{{split}}/{{encoder}}/{{panel}}/{{head}}/fold{{fold}}.log",
+        f"logs/{study.name}/fit/{{cohort}}/{{split}}/{{encoder}}/{{panel}}/{{head}}/{{auxiliary}}/fold{{fold}}.log",
     conda:
         "../../envs/spotrank.yaml"
     # one thread: folds run side by side, and sums come out the same on every machine's share
@@ -25,6 +26,7 @@ rule fit:
         losses=study.losses,
         seeds=study.config["seeds"],
         head=lambda wildcards: study.heads[wildcards.head],
+        auxiliary=lambda wildcards: study.auxiliary[wildcards.auxiliary],
         encoder=lambda wildcards: study.encoders[wildcards.encoder],
         patches=study.config["patches"],
         scaling=study.config["genes"]["scaling"],

@@ -1,7 +1,11 @@
 rule panel:
     input:
         spots=spots_of(),
-        file=lambda wildcards: study.panels[wildcards.panel].get("file", []),
+        file=lambda wildcards: [
+            path
+            for key, path in study.gene_lists[wildcards.panel].items()
+            if key in ("file", "ranking")
+        ],
     output:
         f"results/{study.name}/panels/{{cohort}}/{{split}}/{{panel}}/fold{{fold}}.tsv",
     log:
@@ -12,7 +16,7 @@ rule panel:
         mem_mb=lambda wildcards, input: 2000 + 20 * int(input.size_mb),
         runtime=30,
     params:
-        panel=lambda wildcards: study.panels[wildcards.panel],
+        panel=lambda wildcards: study.gene_lists[wildcards.panel],
         samples=samples_of,
         fold=fold_of,
         gap_um=study.gap_um,

@@ -1,8 +1,19 @@
+COURSE = {
+    "auxiliary": report(
+        f"results/{study.name}/figures/auxiliary.png",
+        category="Training",
+        caption="../report/auxiliary.rst",
+        labels={"figure": "auxiliary genes over epochs"},
+    )
+}
+
+
 rule figures:
     input:
         scores=rules.tables.output.scores,
         histories=fits("fits/history.parquet"),
     output:
+        **(COURSE if set(study.auxiliary) > {"none"} else {}),
         scores=report(
             f"results/{study.name}/figures/scores.png",
             category="Scores",

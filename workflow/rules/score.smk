@@ -3,9 +3,9 @@ rule score:
         predictions=rules.fit.output.predictions,
         spots=spots_of("test"),
     output:
-        f"results/{study.name}/scores/{{cohort}}/{{split}}/{{encoder}}/{{panel}}/{{head}}/fold{{fold}}/scores.parquet",
+        f"results/{study.name}/scores/{{cohort}}/{{split}}/{{encoder}}/{{panel}}/{{head}}/{{auxiliary}}/fold{{fold}}/scores.parquet",
     log:
-        f"logs/{study.name}/score/{{cohort}}/{{split}}/{{encoder}}/{{panel}}/{{head}}/fold{{fold}}.log",
+        f"logs/{study.name}/score/{{cohort}}/{{split}}/{{encoder}}/{{panel}}/{{head}}/{{auxiliary}}/fold{{fold}}.log",
     conda:
         "../../envs/spotrank.yaml"
     resources:
@@ -15,7 +15,6 @@ rule score:
         samples=lambda wildcards: samples_of(wildcards, "test"),
         patients=lambda wildcards: study.samples[wildcards.cohort]["patient"].to_dict(),
         scaling=study.config["genes"]["scaling"],
-        auxiliary=study.config["auxiliary"],
         leak=lambda wildcards: study.leak(
             wildcards.cohort, wildcards.split, int(wildcards.fold), wildcards.panel
         ),

@@ -16,6 +16,11 @@ with job(snakemake.log[0]):
     params, given = snakemake.params, snakemake.input
     panel = pd.read_csv(given.panel[0], sep="\t", dtype=str, keep_default_na=False)
     genes = panel["gene"].tolist()
+    n_panel, auxiliary = len(genes), params.auxiliary
+    if given.ranking:
+        ranking = pd.read_csv(given.ranking[0], sep="\t", dtype=str, keep_default_na=False)
+        others = [gene for gene in ranking["gene"] if gene not in set(genes)]
+        genes += others if auxiliary["number"] == "all" else others[: auxiliary["number"]]
     options = dict(params.head["options"])
     if "embeddings" in given.keys():  # noqa: SIM118 (a list with names)
         features = (embed.read(path, params.made_by) for path in given.embeddings)
@@ -45,24 +50,26 @@ with job(snakemake.log[0]):
         head,
         params.head["training"],
         params.scaling,
+        (auxiliary["strategy"], auxiliary["options"]),
+        n_panel,
         budget,
     )
+    counts = train.counts[:, :n_panel]
+    total = expression.total(counts, train.library, params.scaling)
     slope, intercept = fit.calibrate(
-        fit.predict(parameters, head, train),
-        expression.target(train.counts, train.library, params.scaling),
-        len(runs),
+        fit.predict(parameters, head, train, n_panel), expression.target(counts, total), len(runs)
     )
     with whole(snakemake.output.weights) as path:
         save_file(parameters, path, {"runs": runs.to_json(), "genes": "\t".join(genes)})
     with whole(snakemake.output.history) as path:
-        history.to_parquet(path)
+        history.assign(**snakemake.wildcards).to_parquet(path)
     with whole(snakemake.output.predictions) as path, h5py.File(path, "w") as file:
-        shape = len(runs), len(test.x), len(genes)
+        shape = len(runs), len(test.x), n_panel
         chunks = tuple(np.minimum(shape, (1, fit.SPOTS_AT_A_TIME, 64)))
         predictions = file.create_dataset("predictions", shape, "f4", chunks=chunks)
-        for run, block, score in fit.predict(parameters, head, test):
+        for run, block, score in fit.predict(parameters, head, test, n_panel):
             predictions[run, block] = score
         file["slope"], file["intercept"] = slope, intercept
-        file["gene"], file["sample"], file["barcode"] = genes, test.sample, test.barcode
+        file["gene"], file["sample"], file["barcode"] = genes[:n_panel], test.sample, test.barcode
         file["loss"], file["seed"] = runs["loss"].tolist(), runs["seed"]
-        file["best_epoch"] = runs["best_epoch"]
+        file["best_epoch"], file["n_auxiliary"] = runs["best_epoch"], runs["n_auxiliary"]

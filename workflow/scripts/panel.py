@@ -11,6 +11,8 @@ with job(snakemake.log[0]):
     all_genes = {sample: set(adata.var_names) for sample, adata in spots.items()}
     if "file" in params.panel:
         genes = panel.from_file(params.panel["file"], all_genes)
+    elif "ranking" in params.panel:
+        genes = panel.ranking_from_file(params.panel["ranking"], all_genes)
     else:
         genes = panel.choose(
             panel.looked_at(spots, params.fold, params.panel["samples"], params.gap_um),

@@ -23,7 +23,7 @@ with job(snakemake.log[0]):
                 encoder=wildcards.encoder,
                 panel=wildcards.panel,
                 head=wildcards.head,
-                auxiliary=params.auxiliary,
+                auxiliary=wildcards.auxiliary,
                 leak=params.leak,
             )
             table = pa.Table.from_pandas(scores[list(score.COLUMNS)], preserve_index=False)

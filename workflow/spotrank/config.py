@@ -26,6 +26,7 @@ def load(config):
     for key in ("selection", "number", "samples"):
         config["genes"][key] = as_list(config["genes"][key])
     config["split"]["strategy"] = as_list(config["split"]["strategy"])
+    config["auxiliary"] = as_list(config["auxiliary"])
     return config
 
 

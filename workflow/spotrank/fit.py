@@ -358,10 +358,10 @@ def fit(
     tissues, mean over genes), and keeps the weights of its best epoch. A head that is solved in
     closed form is one run, of loss `mse` and the first seed.
 
-    Returns `(runs, parameters, history)`: DataFrame `loss, seed, epochs, best_epoch`; the best
-    parameters with a leading axis of runs (and `centre`, `spread` of the embeddings); DataFrame
-    `loss, seed, epoch, train_loss, validation_loss, monitored, n_auxiliary`, the last being the
-    auxiliary genes in use.
+    Returns `(runs, parameters, history)`: DataFrame `loss, seed, epochs, best_epoch, n_auxiliary`;
+    the best parameters with a leading axis of runs (and `centre`, `spread` of the embeddings);
+    DataFrame `loss, seed, epoch, train_loss, validation_loss, monitored, n_auxiliary`. The last is
+    the number of auxiliary genes in use.
     """
     device = "cuda" if torch.cuda.is_available() else "cpu"
     head = head_for(head, train)
@@ -380,6 +380,7 @@ def fit(
         monitor = within_spearman_loss if training["monitor"] == "spearman" else squared_error
         best = head.solve(train, validation, monitor)
         runs = pd.DataFrame({"loss": ["mse"], "seed": seeds[0], "epochs": 0, "best_epoch": 0})
+        runs["n_auxiliary"] = 0
         history = pd.DataFrame(columns=HISTORY).astype({"loss": str, "seed": int, "epoch": int})
     else:
         runs = [(label, seed) for seed in seeds for label in losses]
@@ -478,7 +479,8 @@ def _train(grid, train, validation, training):
     runs = pd.DataFrame(grid.runs, columns=["loss", "seed"])
     history = runs.join(history.set_index("run")).reset_index(drop=True)
     best = {key: value.cpu() for key, value in best.items()}
-    return runs.assign(epochs=epochs, best_epoch=best_epoch), best, history
+    retained = grid.auxiliary.retained(best).int().numpy()
+    return runs.assign(epochs=epochs, best_epoch=best_epoch, n_auxiliary=retained), best, history
 
 
 def head_for(head, spots):
@@ -521,8 +523,8 @@ def squared_error(score, side):
 
 
 @torch.no_grad()
-def predict(parameters, head, spots):
-    """Yield `(run, slice of spots, scores)`, scores float32 `(n_spots of the slice, n_genes)`."""
+def predict(parameters, head, spots, n_panel=None):
+    """Yield `(run, slice of spots, scores)`, scores float32 `(n_spots of the slice, n_panel)`."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
     head = head_for(head, spots)
     scaler = {key: parameters[key].numpy() for key in ("centre", "spread") if key in parameters}
@@ -532,7 +534,7 @@ def predict(parameters, head, spots):
         for block in blocks(head, spots.tissue):
             x = torch.as_tensor(standardised(spots.x[block], **scaler), device=device)
             place = torch.as_tensor(np.float32(spots.place[block]), device=device)
-            yield run, block, head.score(own, x, place)[0].float().cpu().numpy()
+            yield run, block, head.score(own, x, place)[0, :, :n_panel].float().cpu().numpy()
 
 
 def calibrate(predicted, target, n_runs):

@@ -10,8 +10,9 @@ A head is a class and a row of `HEADS`: `HEADS[name](dimension, n_genes, **optio
 - or, in place of training, `solve(train, validation, monitor)`: the parameters at once.
 
 `sees` says what `x` is: 'embeddings', 'patches' (uint8 `(n_spots, px, px, 3)`), or 'either';
-`slides` that a batch has to be a whole slide; `alone` that it takes one run at a time; `training`
-is what it was published with. Options are checked before torch is imported.
+`slides` that a batch has to be a whole slide; `alone` that it takes one run at a time; `trunk` that
+genes share some of its weights; `training` is what it was published with. Options are checked
+before torch is imported.
 """
 
 import math
@@ -23,7 +24,8 @@ from spotrank.store import InputError
 
 
 class Head:
-    sees, slides, alone, training = "embeddings", False, False, MappingProxyType({})
+    sees, slides, alone, trunk = "embeddings", False, False, True
+    training = MappingProxyType({})
 
     def __init__(self, dimension, n_genes):
         self.dimension, self.n_genes = dimension, n_genes
@@ -36,6 +38,8 @@ class Head:
 class Linear(Head):
     """A weight a feature and gene."""
 
+    trunk = False
+
     def start(self, generator):
         return _affine("", self.dimension, self.n_genes, generator)
 
@@ -45,6 +49,8 @@ class Linear(Head):
 
 class LowRank(Linear):
     """Genes share `rank` linear features of the embedding, and so borrow strength."""
+
+    trunk = True
 
     def __init__(self, dimension, n_genes, rank=8):
         super().__init__(dimension, n_genes)
@@ -117,6 +123,7 @@ class Ridge(Head):
     (components × genes). A given alpha needs no validation, so validation spots train as well.
     """
 
+    trunk = False
     ALPHAS = tuple(10 ** (step / 4) for step in range(-24, 17))  # × the mean squared singular value
 
     def __init__(

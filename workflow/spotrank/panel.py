@@ -125,6 +125,23 @@ def from_file(path, all_genes):
     return pd.DataFrame({"gene": genes, "score": np.nan})
 
 
+def ranking_from_file(path, all_genes):
+    """Genes by the scores of a table `gene, score` (TSV), the highest first.
+
+    Genes that some sample lacks are left out. Raises `InputError` for another kind of file.
+    """
+    try:
+        table = pd.read_csv(path, sep="\t", dtype={"gene": str})
+        table = table.astype({"score": float}).drop_duplicates("gene")
+    except (OSError, ValueError, KeyError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(
+            f"{path}: not a table of 'gene' and 'score', separated by tabs ({reason}); mend it."
+        ) from None
+    table = table[table["gene"].isin(set.intersection(*map(set, all_genes.values())))]
+    return table.sort_values(["score", "gene"], ascending=[False, True])[["gene", "score"]]
+
+
 def _matrices(samples):
     return (sample.X for sample in samples)
 

@@ -142,6 +142,28 @@ def histories(histories):
     return figure
 
 
+def auxiliary_genes(histories):
+    """Auxiliary genes in use over epochs, a panel a strategy and loss, a line a run.
+
+    histories: as for `histories`, with the column `auxiliary`.
+    """
+    panels = histories[["auxiliary", "loss"]].drop_duplicates().to_numpy().tolist()
+    with plt.rc_context(STYLE):
+        figure, axes = grid(len(panels), width=2.9, height=2.3, columns=4)
+        for axis, (strategy, loss) in zip(axes, panels, strict=True):
+            mine = histories[(histories["auxiliary"] == strategy) & (histories["loss"] == loss)]
+            for _, run in mine.groupby("run", sort=False):
+                best = run["monitored"].to_numpy().argmin()
+                axis.plot(run["epoch"], run["n_auxiliary"], lw=0.7, alpha=0.7, color=COLOURS[0])
+                axis.plot(*run[["epoch", "n_auxiliary"]].iloc[best], "o", ms=3, color=COLOURS[1])
+            axis.set_title(f"{strategy}, {loss}", fontsize=9)
+            axis.set_xlabel("epoch")
+            axis.set_ylim(bottom=0)
+        for axis in axes[::4]:
+            axis.set_ylabel("auxiliary genes in use")
+    return figure
+
+
 def maps(title, spots, predicted, truth, scores, wsi=None):
     """Observed and predicted expression on the tissue, for the best and the worst gene of a slide.
 

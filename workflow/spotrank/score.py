@@ -10,7 +10,7 @@ from spotrank import expression, metrics
 COLUMNS = (
     "cohort", "split", "fold", "sample", "patient", "encoder", "panel", "head", "loss",
     "auxiliary", "seed", "gene", "n_spots", "mean_count", "spearman", "pearson", "mse",
-    "noise_free_spearman", "depth_spearman", "spearman_given_depth", "leak",
+    "noise_free_spearman", "depth_spearman", "spearman_given_depth", "n_auxiliary", "leak",
 )  # fmt: skip
 AT_A_TIME = 4_000_000  # numbers: memory stays that of a few such arrays
 
@@ -23,9 +23,10 @@ def score(predictions, spots, scaling):
 
     Yields DataFrames, of a slide, a block of genes and some runs each, with the columns `sample,
     loss, seed, gene, n_spots, mean_count, spearman, pearson, mse, noise_free_spearman,
-    depth_spearman, spearman_given_depth`. Correlations that are undefined are NaN. `mse` is that of
-    the calibrated predictions, in squared log1p units; `noise_free_spearman`, known of simulated
-    cohorts only, is what the noise-free mean scores: the best that can be reached.
+    depth_spearman, spearman_given_depth, n_auxiliary`. Correlations that are undefined are NaN.
+    `mse` is that of the calibrated predictions, in squared log1p units; `noise_free_spearman`,
+    known of simulated cohorts only, is what the noise-free mean scores: the best that can be
+    reached.
     `depth_spearman` is what a spot's counts over all genes score: of a sparse gene deep spots have
     more, scaled or not. `spearman_given_depth` is what is left of the score without it, Spearman's
     partial correlation.
@@ -34,7 +35,9 @@ def score(predictions, spots, scaling):
         genes, losses, samples, barcodes = (
             file[key].asstr()[:] for key in ("gene", "loss", "sample", "barcode")
         )
-        seeds, slope, intercept = (file[key][:] for key in ("seed", "slope", "intercept"))
+        seeds, slope, intercept, n_auxiliary = (
+            file[key][:] for key in ("seed", "slope", "intercept", "n_auxiliary")
+        )
         for sample, adata in spots.items():
             mine = np.flatnonzero(samples == sample)
             rows = slice(mine[0], mine[-1] + 1)
@@ -77,6 +80,7 @@ def score(predictions, spots, scaling):
                         of_block.assign(
                             loss=losses[first + i],
                             seed=seeds[first + i],
+                            n_auxiliary=n_auxiliary[first + i],
                             spearman=spearman[i].numpy(),
                             pearson=pearson[i].numpy(),
                             mse=mse[i].numpy(),

@@ -7,8 +7,8 @@ from typing import get_args
 
 import pandas as pd
 
+from spotrank import auxiliary, fetch, split
 from spotrank import config as configs
-from spotrank import fetch, split
 from spotrank.encoders import ENCODERS
 from spotrank.heads import HEADS
 from spotrank.losses import LOSSES
@@ -18,7 +18,10 @@ from spotrank.store import InputError, code_hash
 DONORS = Path(__file__).parents[2] / "resources" / "donors.tsv"
 EMBED_PACKAGES = ("torch", "timm", "openslide-python", "pillow", "numpy")
 # arguments of losses and heads that are no options
-INJECTED = ("score", "batch", "pairs", "permutations", "dimension", "n_genes", "encoder")
+INJECTED = (
+    "score", "batch", "pairs", "permutations", "dimension", "n_genes", "encoder", "n_panel",
+    "n_auxiliary",
+)  # fmt: skip
 
 
 class Study:
@@ -26,7 +29,9 @@ class Study:
 
     samples: `{cohort: metadata}`; plans: `{(cohort, strategy): folds}`; panels: `{name: {selection,
     number, samples}}`; encoders: `{name: entry}`; losses: `{label: (name, options)}`; heads:
-    `{label: {head, options, training}}`; pairs: the encoders and heads that go together.
+    `{label: {head, options, training}}`; auxiliary: `{label: {strategy, options, prior, number}}`;
+    fits: the encoders, heads and strategies that go together; gene_lists: panels, and the rankings
+    of auxiliary genes.
     """
 
     def __init__(self, config):
@@ -42,7 +47,9 @@ class Study:
         self.panels = self._panels()
         self.losses = self._losses()
         self.heads = self._heads(config.get("training", {}))
-        self.pairs = self._pairs()
+        self.auxiliary = self._auxiliary()
+        self.fits = self._fits()
+        self.gene_lists = self.panels | self._rankings()
         self._check_files()
 
     def _encoders(self):
@@ -146,29 +153,111 @@ class Study:
             }
         return heads
 
-    def _pairs(self):
-        def go_together(encoder, head):
-            entry, sees = self.encoders[encoder], HEADS[self.heads[head]["head"]](1, 1).sees
-            if entry == "pixels":
-                return sees == "either"
-            return sees != "patches" or isinstance(entry, dict)
+    def _auxiliary(self):
+        strategies = {}
+        for entry in self.config["auxiliary"]:
+            options = dict(entry) if isinstance(entry, dict) else {"auxiliary": entry}
+            name, own_name = options.pop("auxiliary"), options.pop("name", None)
+            strategy = auxiliary.STRATEGIES[configs.one_of(name, auxiliary.STRATEGIES, "auxiliary")]
+            prior, number = options.pop("prior", "dispersion"), options.pop("number", "all")
+            if prior not in SELECTIONS and not Path(prior).is_file():
+                raise InputError(
+                    f"config: auxiliary: the prior '{prior}' is no file and no selection"
+                    f"{configs.nearest(prior, SELECTIONS)}; give a file of genes and scores, or "
+                    f"one of {', '.join(SELECTIONS)}."
+                )
+            _check_options("auxiliary", name, strategy, options)
+            strategy(1, 1, **options)
+            said = entry if isinstance(entry, dict) else {}
+            words = [
+                f"{key}={Path(str(value)).stem}" for key, value in said.items()
+                if key not in ("auxiliary", "name")
+            ]  # fmt: skip
+            label = own_name or "-".join([name, *words])
+            if label in strategies:
+                raise InputError(
+                    f"config: auxiliary: '{label}' stands there twice; give each entry its 'name'."
+                )
+            if name == "uncertainty":
+                for loss, (kind, _) in self.losses.items():
+                    if kind in auxiliary.UNBOUNDED:
+                        raise InputError(
+                            f"config: auxiliary: 'uncertainty' needs losses whose lowest value is "
+                            f"known, and that of '{loss}' is not; leave it out of 'losses'."
+                        )
+            strategies[label] = {
+                "strategy": name,
+                "options": options,
+                "prior": prior,
+                "number": number,
+            }
+        return strategies
 
-        pairs = [
-            (encoder, head)
+    def _fits(self):
+        def sees(head):
+            return HEADS[self.heads[head]["head"]](1, 1).sees
+
+        def takes(head, encoder):
+            entry = self.encoders[encoder]
+            if entry == "pixels":
+                return sees(head) == "either"
+            return sees(head) != "patches" or isinstance(entry, dict)
+
+        def acts_on(strategy, head):
+            alone = self.auxiliary[strategy]["strategy"] == "none"
+            return alone or HEADS[self.heads[head]["head"]](1, 1).trunk
+
+        fits = [
+            (encoder, head, strategy)
             for encoder in self.encoders
             for head in self.heads
-            if go_together(encoder, head)
+            if takes(head, encoder)
+            for strategy in self.auxiliary
+            if acts_on(strategy, head)
         ]
-        for head in set(self.heads) - {head for _, head in pairs}:
-            raise InputError(
-                f"config: heads: '{head}' finds no encoder that it can take; 'finetune' needs a "
-                "timm model, all but 'histogene' need another encoder than 'pixels'."
-            )
-        for encoder in set(self.encoders) - {encoder for encoder, _ in pairs}:
-            raise InputError(
-                f"config: encoders: no head takes '{encoder}'; add the head 'histogene'."
-            )
-        return pairs
+        for head in self.heads:
+            if not any(takes(head, encoder) for encoder in self.encoders):
+                raise InputError(
+                    f"config: heads: '{head}' finds no encoder that it can take; 'finetune' needs "
+                    "a timm model, all but 'histogene' need another encoder than 'pixels'."
+                )
+            for strategy in self.auxiliary:
+                heads_of, strategies_of = ({fit[i] for fit in fits} for i in (1, 2))
+                if strategy not in strategies_of or head not in heads_of:
+                    raise InputError(
+                        f"config: auxiliary: '{strategy}' can't act on the head '{head}', in which "
+                        "genes share no trunk: each has weights of its own, which no other gene "
+                        "moves; use low_rank, mlp, histogene or finetune."
+                    )
+        for encoder in self.encoders:
+            if encoder not in {fit[0] for fit in fits}:
+                raise InputError(
+                    f"config: encoders: no head takes '{encoder}'; add the head 'histogene'."
+                )
+        return fits
+
+    def _rankings(self):
+        """Lists of all genes by the priors of auxiliary genes."""
+        rankings = {}
+        for strategy in self.auxiliary.values():
+            if strategy["strategy"] == "none":
+                continue
+            for samples in self.config["genes"]["samples"]:
+                prior = strategy["prior"]
+                given = prior not in SELECTIONS
+                rankings[_ranking_name(prior, samples)] = (
+                    {"ranking": prior}
+                    if given
+                    else {"selection": prior, "number": "all", "samples": samples}
+                )
+        return rankings
+
+    def ranking(self, strategy, panel):
+        """Name of the list that auxiliary genes beside a panel are taken from, or None."""
+        strategy = self.auxiliary[strategy]
+        if strategy["strategy"] == "none":
+            return None
+        return _ranking_name(strategy["prior"], self.panels[panel].get("samples", "train"))
 
     def _check_files(self):
         """Raise at once what a job would else raise later."""
@@ -268,9 +357,10 @@ class Study:
         return {
             "cohort": cohort,
             "split": strategy,
-            "encoder": self.pairs[0][0],
+            "encoder": self.fits[0][0],
             "panel": next(iter(self.panels)),
-            "head": self.pairs[0][1],
+            "head": self.fits[0][1],
+            "auxiliary": self.fits[0][2],
             "fold": next(i for i, fold in enumerate(folds) if sample in fold["test"]),
         }
 
@@ -281,6 +371,12 @@ class Study:
         if self.panels[panel].get("samples") == "all":
             said.append("genes chosen with the test samples in view")
         return "; ".join(filter(None, said))
+
+
+def _ranking_name(prior, samples):
+    if prior not in SELECTIONS:
+        return f"ranking-{Path(prior).stem}"
+    return f"{prior}-all" + ("" if samples == "train" else "-all_samples")
 
 
 def _check_options(key, name, function, options):

@@ -4,7 +4,7 @@ import pandas as pd
 
 KEYS = ["cohort", "split", "encoder", "panel", "head", "loss", "auxiliary"]
 METRICS = ("spearman", "pearson", "spearman_given_depth")
-BESIDE = ("mse", "noise_free_spearman", "depth_spearman")
+BESIDE = ("mse", "noise_free_spearman", "depth_spearman", "n_auxiliary")
 STYLE = (
     "body{font-family:sans-serif;margin:1em} table{border-collapse:collapse} "
     "th,td{padding:.3em .8em;text-align:right;border-bottom:1px solid #ccc} "
@@ -58,6 +58,7 @@ def summary(scores):
         n_undefined=("n_undefined", "sum"),
         noise_free_spearman=("noise_free_spearman", "mean"),
         depth_spearman=("depth_spearman", "mean"),
+        n_auxiliary=("n_auxiliary", "mean"),
     )
     table["leak"] = grouped[["fold", "leak"]].apply(_leak_in_words)
     return table.reset_index()
