@@ -1,6 +1,6 @@
 from snakemake.exceptions import WorkflowError
 
-from spotrank import fetch
+from spotrank import encoders, fetch
 from spotrank.store import InputError, code_hash
 from spotrank.study import Study
 
@@ -11,6 +11,7 @@ except InputError as error:
 
 
 wildcard_constraints:
+    revision="[^/]+",
     cohort="[^/]+",
     sample="[^/]+",
     encoder="[^/]+",

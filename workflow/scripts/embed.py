@@ -8,7 +8,7 @@ with job(snakemake.log[0]):
     params = snakemake.params
     encoder = encoders.load(params.encoder, params.patches["size"])
     patches, barcodes, coords = embed.patches_of(
-        encoder.size,
+        encoder,
         params.patches,
         snakemake.input.st,
         snakemake.input.metadata,
