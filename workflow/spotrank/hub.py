@@ -136,14 +136,15 @@ def _transfer(file, part, pauses):
         file.repo, file.name, repo_type=file.kind, revision=file.commit, endpoint=endpoint()
     )
 
+    missing = file.size - (part.stat().st_size if part.exists() else 0)
+    if missing > (free := shutil.disk_usage(part.parent).free):
+        raise InputError(
+            f"{part.parent}: {file.name} needs {missing / 1e9:.1f} GB more, but only "
+            f"{free / 1e9:.1f} GB are free; make room and run again."
+        )
+
     def get(_):
         with part.open("ab") as stream:
-            missing = file.size - stream.tell()
-            if missing > (free := shutil.disk_usage(part.parent).free):
-                raise InputError(
-                    f"{part.parent}: {file.name} needs {missing / 1e9:.1f} GB more, but only "
-                    f"{free / 1e9:.1f} GB are free; make room and run again."
-                )
             http_get(
                 url,
                 stream,

@@ -8,6 +8,7 @@ unpickled; a repository's own code runs only where the config says `remote_code`
 import importlib
 import json
 import sys
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -123,7 +124,13 @@ class ConvStem(nn.Module):
         return self.norm(self.proj(x).permute(0, 2, 3, 1))
 
 
-MODULES = {"SwiGLUPacked": timm.layers.SwiGLUPacked, "SiLU": nn.SiLU, "ConvStem": ConvStem}
+# what a row's `arguments` may name
+MODULES = {
+    "SwiGLUPacked": timm.layers.SwiGLUPacked,
+    "SiLU": nn.SiLU,
+    "LayerNorm1e-6": partial(timm.layers.LayerNorm, eps=1e-6),
+    "ConvStem": ConvStem,
+}
 QUERIES = {"multihead_query": MultiheadPool, "projected_query": ProjectedPool}
 
 
@@ -176,6 +183,7 @@ def _load(module, trunk, spec):
     left_out = (*classifier, *spec.get("drop", ()))
     state = {key: x for key, x in state.items() if not key.startswith(left_out)}
     convert = getattr(sys.modules[type(trunk).__module__], "checkpoint_filter_fn", None)
+    periods = state.get("rope_embed.periods")
     if spec.get("positions") == "dino":
         state["trunk.pos_embed"] = _dino_positions(state["trunk.pos_embed"], trunk)
     try:
@@ -185,6 +193,8 @@ def _load(module, trunk, spec):
             converted = convert(_below("trunk.", state), trunk)
             state |= {f"trunk.{key}": x for key, x in converted.items()}
         module.load_state_dict(state)
+        if periods is not None:  # of DINOv3's rotary embedding, which timm would compute anew
+            trunk.rope.periods.copy_(periods)
     except (RuntimeError, KeyError, AttributeError) as error:
         reason = " ".join(str(error).split())[:200]
         raise InputError(
