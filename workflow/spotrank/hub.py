@@ -16,6 +16,8 @@ from pathlib import Path
 
 from spotrank.store import InputError
 
+log = logging.getLogger(__name__)
+
 COMMIT = re.compile("[0-9a-f]{40}")
 PAUSES = (1, 2, 4, 8, 16, 32)  # seconds before each new try of what may pass by itself
 TRANSIENT = (408, 425, 429, 500, 502, 503, 504)
@@ -108,7 +110,7 @@ def download(file, path, pauses=PAUSES):
         path.unlink(missing_ok=True)
         path.symlink_to(here)
         return
-    logging.info("%s of %s, %.1f MB", file.name, file.repo, file.size / 1e6)
+    log.info("%s of %s, %.1f MB", file.name, file.repo, file.size / 1e6)
     for fresh in (False, True):
         if fresh or (part.exists() and part.stat().st_size > file.size):
             part.unlink(missing_ok=True)
@@ -198,7 +200,7 @@ def _ask(repo, kind, question, pauses=PAUSES):
                 raise
             reason = "closed the connection too early"
         if pause is not None:
-            logging.info("%s %s; next try in %s s", endpoint(), reason, pause)
+            log.info("%s %s; next try in %s s", endpoint(), reason, pause)
             time.sleep(pause)
     raise InputError(
         f"{repo}: {endpoint()} {reason}, {len(pauses) + 1} times; check the network (and "
