@@ -17,6 +17,7 @@ test: lint
 
 bench: .venv/ready
 	$(BIN)/python tests/benchmarks/bench.py
+	$(BIN)/python tests/benchmarks/bench_embed.py
 
 lint: .venv/ready
 	$(BIN)/ruff check

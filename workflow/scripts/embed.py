@@ -6,7 +6,7 @@ with job(snakemake.log[0]):
     from spotrank import embed, encoders
 
     params = snakemake.params
-    encoder = encoders.load(params.encoder, params.patches["size"])
+    encoder = encoders.load(params.encoder, params.patches["size"], snakemake.threads)
     patches, barcodes, coords = embed.patches_of(
         encoder,
         params.patches,

@@ -101,15 +101,19 @@ def _read(batch, reading):
     return batch
 
 
-def one_behind(tensors):
-    """Yield each tensor as an array, when the next is under way: a GPU need not wait for us."""
+def one_behind(batches):
+    """Yield each batch as an array, when the next is under way: a GPU need not wait for us."""
     queue = deque()
-    for tensor in tensors:
-        queue.append(tensor)
+    for batch in batches:
+        queue.append(batch)
         if len(queue) > 1:
-            yield queue.popleft().cpu().numpy()
+            yield _array(queue.popleft())
     while queue:
-        yield queue.popleft().cpu().numpy()
+        yield _array(queue.popleft())
+
+
+def _array(batch):
+    return batch if isinstance(batch, np.ndarray) else batch.cpu().numpy()
 
 
 def read(path, made_by=None):

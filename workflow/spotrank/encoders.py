@@ -1,9 +1,9 @@
 """Encoders: patches in, one vector a patch out.
 
 An encoder is `Encoder(embed, size, about)`: `embed` takes uint8 patches `(n, size, size, 3)` and
-returns a float32 tensor `(n, dimension)`, perhaps still on its way from the GPU; `about` says what
-made the vectors, for the file's attributes. An encoder without weights is a function and a row of
-`ENCODERS`; those with weights on the hub are rows of `resources/encoders.yaml`.
+returns float32 `(n, dimension)`, an array or a tensor that the GPU may still be at; `about` says
+what made the vectors, for the file's attributes. An encoder without weights is a function and a row
+of `ENCODERS`; those with weights on the hub are rows of `resources/encoders.yaml`.
 """
 
 import fcntl
@@ -13,6 +13,7 @@ import json
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,9 +29,6 @@ WEIGHTS = Path("resources/weights")  # of the registry's encoders, from the hub
 FILES = ("model.safetensors", "pytorch_model.bin")
 ABOUT = ("name", "batch_size", "gated", "licence", "citation")  # what decides no number
 
-# optical densities of haematoxylin, eosin and residual in R, G, B (Ruifrok & Johnston 2001)
-STAINS = ((0.65, 0.70, 0.29), (0.07, 0.99, 0.11), (0.27, 0.57, 0.78))
-
 
 @dataclass
 class Encoder:
@@ -40,7 +38,7 @@ class Encoder:
     interpolation: str = "lanczos"
 
 
-def stain_statistics(size):
+def stain_statistics(size, threads=1):
     """Stain and texture statistics, 39 numbers a patch; no weights, the floor for all others.
 
     Of each stain (haematoxylin, eosin, residual; optical density unmixed after Ruifrok & Johnston
@@ -48,41 +46,18 @@ def stain_statistics(size):
     over 4, 8, 16 and 32 px, and mean absolute gradient. Mean and standard deviation of red, green
     and blue. Shares of tissue (mean colour below 0.9), dense haematoxylin and dense eosin.
     """
-    import torch
-    from torch.nn.functional import avg_pool2d, normalize
+    from spotrank import stains
 
-    unmix = torch.linalg.inv(normalize(torch.tensor(STAINS), dim=1))
-    density = -np.log(np.maximum(np.arange(256), 1) / 255).astype(np.float32)
-    dense = torch.tensor([1.0, 0.2])
-
-    def halve(x):
-        return avg_pool2d(x, 2)
+    if size < 64:
+        raise InputError(
+            f"config: 'patches.size' is {size}, but stain_statistics averages over 32 px and needs "
+            "patches of 64 px; raise it."
+        )
+    pool = ThreadPoolExecutor(threads)
 
     def embed(patches):
-        optical, colour = (
-            halve(torch.from_numpy(table[patches]).permute(0, 3, 1, 2))
-            for table in (density, np.arange(256, dtype=np.float32) / 255)
-        )
-        # unmixing is linear, so it may come after averaging
-        by_px = [torch.einsum("nchw,cs->nshw", optical, unmix)]
-        while len(by_px) < 5:
-            by_px.append(halve(by_px[-1]))
-        stains, flat, colours = by_px[0], by_px[0].flatten(2), colour.flatten(2)
-        ordered = by_px[1].flatten(2).sort(2).values
-        at = [round(q * (ordered.shape[2] - 1)) for q in (0.1, 0.5, 0.9)]
-        gradients = [stains.diff(dim=dim).abs().mean((2, 3)) for dim in (2, 3)]
-        features = [
-            flat.mean(2),
-            flat.std(2),
-            ordered[:, :, at].flatten(1),
-            *(stain.flatten(2).std(2) for stain in by_px[1:]),
-            sum(gradients) / 2,
-            colours.mean(2),
-            colours.std(2),
-            (colours.mean(1) < 0.9).float().mean(1, keepdim=True),
-            (flat[:, :2] > dense[:, None]).float().mean(2),
-        ]
-        return torch.cat(features, 1)
+        parts = np.array_split(patches, threads)
+        return np.concatenate(list(pool.map(stains.statistics, parts)))
 
     return Encoder(embed, size, {"transform": "optical density, stains after Ruifrok & Johnston"})
 
@@ -200,14 +175,14 @@ def fetch_weights(row, manifest):
         path.write_text(json.dumps(about, indent=1))
 
 
-def load(spec, size):
+def load(spec, size, threads=1):
     """The encoder that a spec asks for.
 
     spec: name of a row of `ENCODERS`, or what `resolve` gives; size: side of a patch in px where
-    the encoder has none. Raises `InputError` for a model that is not there or weights that don't
+    the encoder has none; threads: to compute with on a CPU. Raises `InputError` for a model that is not there or weights that don't
     fit it.
     """
-    return ENCODERS[spec](size) if isinstance(spec, str) else _with_network(spec)
+    return ENCODERS[spec](size, threads) if isinstance(spec, str) else _with_network(spec, threads)
 
 
 def network(model="", weights="random", pooling="", **row):
@@ -231,10 +206,11 @@ def network(model="", weights="random", pooling="", **row):
     return module, config
 
 
-def _with_network(spec):
+def _with_network(spec, threads):
     """An encoder by a network, on the GPU where there is one, in the spec's precision."""
     import torch
 
+    torch.set_num_threads(threads)
     module, config = network(**spec)
     device = free_device()
     dtype = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}[
