@@ -18,7 +18,7 @@ from spotrank.store import InputError
 
 ROWS = encoders.registry()
 # their architecture is in a package, or in code of their repository, that is not ours to bring
-ELSEWHERE = {"musk": "the package 'musk' is not here", "keep": "remote_code: true"}
+ELSEWHERE = {"musk": "pip install fairscale git", "keep": "encoder: keep, remote_code: true"}
 NEEDED = {
     *("encoder", "repo", "kind", "revision", "size", "um_per_px", "mean", "std", "interpolation"),
     *("precision", "pooling", "dimension", "licence", "citation"),

@@ -14,19 +14,21 @@ def downloads(hest, kinds, specs):
 
     hest: `{revision: samples}` of HEST-1k; kinds: of its files; specs: `{name: spec}` of encoders.
     """
-    rows = []
+    rows, notes = [], []
     for revision, samples in hest.items():
         for kind in kinds:
             names = [fetch.name_of(kind, sample) for sample in samples]
-            files = fetch.hest_files(revision, names).values()
-            rows.append(_row(f"HEST-1k {kind}", files, lambda file, at=fetch.HEST / revision: at))
+            files = fetch.hest_files(revision, names)
+            places = {file: fetch.HEST / revision / name for name, file in files.items()}
+            rows.append(_row(f"HEST-1k {kind}", places))
     for name, spec in specs.items():
         if encoders.from_hub(spec):
-            files = encoders.hub_files(spec)
-            folder = Path(spec["weights"]).parent
-            rows.append(_row(f"weights of {name}", files, lambda file, at=folder: at, flat=True))
+            try:
+                rows.append(_row(f"weights of {name}", encoders.places(spec)))
+            except InputError as error:
+                notes.append(f"\nNot counted: {error}")
     if not rows:
-        return "This study downloads nothing."
+        return "This study downloads nothing." + "".join(notes)
     total = [sum(column) for column in list(zip(*rows, strict=True))[1:]]
     table = tabulate(
         [*rows, ["total", *total]],
@@ -35,24 +37,20 @@ def downloads(hest, kinds, specs):
         disable_numparse=[0],
     )
     free = shutil.disk_usage(".").free / 1e9
-    return f"{table}\n\n{free:.1f} GB are free here."
+    return f"{table}\n\n{free:.1f} GB are free here." + "".join(notes)
 
 
-def _row(what, files, folder, flat=False):
-    files = list(files)
+def _row(what, places):
+    """Number and GB of the files `{hub.File: path}`, and of those among them that are not here."""
     missing = [
         file
-        for file in files
-        if not (folder(file) / (Path(file.name).name if flat else file.name)).exists()
-        and not hub.cached(file.repo, file.kind, file.commit, file.name)
+        for file, path in places.items()
+        if not path.exists() and not hub.cached(file.repo, file.kind, file.commit, file.name)
     ]
-    return [
-        what,
-        len(files),
-        sum(file.size for file in files) / 1e9,
-        len(missing),
-        sum(file.size for file in missing) / 1e9,
-    ]
+    row = [what]
+    for files in (places, missing):
+        row += [len(files), sum(file.size for file in files) / 1e9]
+    return row
 
 
 def encoders_table(specs, patches):
@@ -62,6 +60,8 @@ def encoders_table(specs, patches):
     """
     import torch
 
+    from spotrank import networks
+
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
     rows, to_do = [], []
     for name, spec in specs.items():
@@ -70,12 +70,16 @@ def encoders_table(specs, patches):
             source = own.get("weights", "no weights")
             rows.append([name, source, "", "", None, own.get("precision", "fp32"), "", ""])
             continue
+        try:
+            networks.check(spec)
+        except InputError as error:
+            to_do.append(str(error))
         access = hub.access(spec["repo"], spec["kind"])
         if access != "granted":
             to_do.append(access)
         size, weights = None, "to download"
         try:
-            file = encoders.hub_files(spec)[0]
+            file = next(iter(encoders.places(spec)))
             size = file.size / 1e9
             if hub.cached(file.repo, file.kind, file.commit, file.name):
                 weights = "in the hub's cache"

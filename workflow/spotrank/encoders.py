@@ -133,16 +133,16 @@ def decides(spec):
     return {key: value for key, value in spec.items() if key not in ABOUT}
 
 
-def hub_files(row):
-    """`[hub.File]` of a row of the registry, weights first, at the commit that its revision names.
+def places(spec):
+    """`{hub.File: path}` of a spec's files, weights first, beside its manifest.
 
-    For transformers, its config and code too. `InputError` if the hub has no weights of that name.
+    They are of the commit that the revision names now; for transformers, config and code are among
+    them. `InputError` if the hub has no weights of that name.
     """
-    repo, kind = row["repo"], row["kind"]
-    commit = hub.commit_of(repo, kind, row["revision"])
-    choices = list(row.get("files", FILES))
-    beside = []
-    if row.get("loader") in ("transformers", "remote"):
+    repo, kind = spec["repo"], spec["kind"]
+    commit = hub.commit_of(repo, kind, spec["revision"])
+    choices, beside = list(spec.get("files", FILES)), []
+    if spec.get("loader") in ("transformers", "remote"):
         beside = [
             name
             for name in hub.listing(repo, kind, commit)
@@ -152,23 +152,24 @@ def hub_files(row):
     weights = next((name for name in choices if name in found), None)
     if weights is None:
         raise InputError(
-            f"{repo} has no {' or '.join(choices)} at revision '{row['revision']}'; correct "
+            f"{repo} has no {' or '.join(choices)} at revision '{spec['revision']}'; correct "
             "'files' in resources/encoders.yaml."
         )
-    return [found[name] for name in (weights, *beside)]
+    folder = WEIGHTS / spec["encoder"] / spec["revision"]
+    return {found[name]: folder / Path(name).name for name in (weights, *beside)}
 
 
 def fetch_weights(row, manifest):
     """Bring a row's files beside `manifest`, a JSON that names the commit, files and hashes."""
-    manifest = Path(manifest)
-    files = hub_files(row)
-    for file in files:
-        hub.download(file, manifest.parent / Path(file.name).name)
+    files = places(row)
+    for file, path in files.items():
+        hub.download(file, path)
+    weights, path = next(iter(files.items()))
     about = {
-        "repo": files[0].repo,
-        "commit": files[0].commit,
-        "weights": Path(files[0].name).name,
-        "sha256": sha256(manifest.parent / Path(files[0].name).name),
+        "repo": weights.repo,
+        "commit": weights.commit,
+        "weights": path.name,
+        "sha256": sha256(path),
         "files": {file.name: file.digest for file in files},
     }
     with whole(manifest) as path:
@@ -179,8 +180,8 @@ def load(spec, size, threads=1):
     """The encoder that a spec asks for.
 
     spec: name of a row of `ENCODERS`, or what `resolve` gives; size: side of a patch in px where
-    the encoder has none; threads: to compute with on a CPU. Raises `InputError` for a model that is not there or weights that don't
-    fit it.
+    the encoder has none; threads: to compute with on a CPU. Raises `InputError` for a model that
+    is not there or weights that don't fit it.
     """
     return ENCODERS[spec](size, threads) if isinstance(spec, str) else _with_network(spec, threads)
 

@@ -5,7 +5,7 @@ returns a module that maps images `(n, 3, px, px)` to vectors `(n, dimension)`. 
 unpickled; a repository's own code runs only where the config says `remote_code`.
 """
 
-import importlib
+import importlib.util
 import json
 import sys
 from functools import partial
@@ -139,8 +139,23 @@ def build(spec):
 
     `InputError` for an unknown model, weights that don't fit, or a package that is not here.
     """
+    check(spec)
     torch.manual_seed(0)  # for weights: random
     return LOADERS[spec.get("loader", "timm")](spec).eval()
+
+
+def check(spec):
+    """Raise `InputError` where a spec needs a package or a switch that is not there."""
+    if spec.get("loader") == "remote" and not spec.get("remote_code"):
+        raise InputError(
+            f"config: encoders: '{spec['encoder']}' needs code from its repository {spec['repo']}; "
+            f"read it, and if you trust it give {{encoder: {spec['encoder']}, remote_code: true}}."
+        )
+    if spec.get("loader") == "musk" and importlib.util.find_spec("musk") is None:
+        raise InputError(
+            "config: encoders: the package 'musk' is not here; install it with `pip install "
+            "fairscale git+https://github.com/lilab-stanford/MUSK`, or leave the encoder out."
+        )
 
 
 def _timm(spec):
@@ -296,11 +311,6 @@ def _remote(spec):
     """A model by its repository's own code, which transformers runs."""
     from transformers import AutoModel
 
-    if not spec.get("remote_code"):
-        raise InputError(
-            f"config: encoders: '{spec['encoder']}' needs code from its repository; read that "
-            f"code, and if you trust it give {{encoder: {spec['encoder']}, remote_code: true}}."
-        )
     if spec["weights"] == "random":
         raise InputError(
             f"config: encoders: '{spec['encoder']}' can't be had with random weights, for its "
@@ -313,7 +323,7 @@ def _remote(spec):
 
 
 def _musk(spec):
-    _package("musk.modeling", "git+https://github.com/lilab-stanford/MUSK fairscale")
+    importlib.import_module("musk.modeling")  # makes its models known to timm
     model = timm.create_model(spec["model"])
     if spec["weights"] != "random":
         state = read_tensors(weights_file(spec))
@@ -325,16 +335,6 @@ def _musk(spec):
         image=x, with_head=False, out_norm=False, ms_aug=False, return_global=True
     )[0]
     return model
-
-
-def _package(name, source):
-    try:
-        return importlib.import_module(name)
-    except ImportError as error:
-        raise InputError(
-            f"config: encoders: the package '{name.partition('.')[0]}' is not here ({error}); "
-            f"install it with `pip install {source}`, or leave the encoder out."
-        ) from None
 
 
 LOADERS = {
