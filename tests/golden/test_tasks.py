@@ -36,7 +36,7 @@ def study(samples, strategy="leave_one_patient_out", **more):
 def test_tasks(hest, task):
     published = fetch.task(task, "samples")
     if "test" not in published:
-        with pytest.raises(InputError, match="needs split.ids with a 'test', or a task that has"):
+        with pytest.raises(InputError, match=r"needs split.ids with a 'test', or a task that has"):
             study(task, "fixed", genes={"selection": "variance"})
         return
     found = study(task, "fixed")

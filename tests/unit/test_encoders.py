@@ -240,3 +240,16 @@ def test_jobs_side_by_side_take_a_gpu_each(tmp_path):
     first.communicate()
     assert third.communicate()[0] in ("0\n", "1\n")
     second.communicate()
+
+
+@pytest.mark.parametrize("precision", ["fp16", "bf16"])
+def test_precisions_differ_a_little(precision):
+    specs = [
+        encoders.resolve({"model": "test_vit", "weights": "random", "precision": name})[1]
+        for name in ("fp32", precision)
+    ]
+    whole, half = (encoders.load(spec, 160) for spec in specs)
+    patches = np.ascontiguousarray(PATCHES[:, : whole.size, : whole.size])
+    a, b = whole.embed(patches), half.embed(patches)
+    assert a.dtype == b.dtype == torch.float32
+    assert 0 < (a - b).abs().max() < 0.05 * a.abs().max()

@@ -10,6 +10,7 @@ import fcntl
 import functools
 import hashlib
 import json
+import logging
 import tempfile
 import time
 from collections.abc import Callable
@@ -266,6 +267,7 @@ def free_device():
 def claim(names, wait=1):
     """Index of the first of `names` that no other process holds; held till this process ends."""
     locks = [(Path(tempfile.gettempdir()) / f"spotrank-{name}.lock").open("a") for name in names]
+    logging.info("waiting for a GPU that no other job has, of %d", len(names))
     while True:
         for index, lock in enumerate(locks):
             try:
