@@ -195,6 +195,7 @@ def test_a_repository_without_weights(monkeypatch, tmp_path):
         ("uni_v2", "uni_v2"),
         ({"encoder": "uni_v2", "precision": "fp32"}, "uni_v2-fp32"),
         ({"encoder": "virchow", "pooling": "token", "precision": "fp16"}, "virchow-token"),
+        ({"encoder": "h0_mini", "pooling": "token+avg"}, "h0_mini-token_avg"),
         ({"encoder": "uni_v2", "weights": "a/b.bin", "name": "mine"}, "mine"),
         ({"model": "resnet18", "weights": "random"}, "resnet18-random"),
     ],

@@ -28,7 +28,14 @@ from spotrank.store import InputError, whole
 REGISTRY = Path(__file__).parents[2] / "resources" / "encoders.yaml"
 WEIGHTS = Path("resources/weights")  # of the registry's encoders, from the hub
 FILES = ("model.safetensors", "pytorch_model.bin")
-ABOUT = ("name", "batch_size", "gated", "licence", "citation")  # what decides no number
+ABOUT = (
+    "name",
+    "batch_size",
+    "um_per_px",
+    "gated",
+    "licence",
+    "citation",
+)  # what decides no number
 
 
 @dataclass
@@ -107,7 +114,7 @@ def resolve(entry):
             spec["weights"] = str(WEIGHTS / name / spec["revision"] / "weights.json")
         # a cache made otherwise needs another name
         changed = [
-            Path(str(given[key])).stem
+            Path(given[key]).stem.replace("+", "_")
             for key in ("weights", "revision", "precision", "pooling")
             if key in given and given[key] != rows[name].get(key)
         ]
