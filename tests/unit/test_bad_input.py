@@ -96,6 +96,22 @@ CONFIGS = {
         change("encoders", to=["stain_statistic"]),
         "no choice 'stain_statistic', did you mean 'stain_statistics'",
     ),
+    "neither encoder nor model": (
+        change("encoders", to=[{"weights": "random"}]),
+        "lacks 'model'; give 'encoder', a name of resources/encoders.yaml, or",
+    ),
+    "unknown encoder with changes": (
+        change("encoders", to=[{"encoder": "uni_v3", "precision": "fp32"}]),
+        "no choice 'uni_v3', did you mean 'uni_v",
+    ),
+    "both encoder and model": (
+        change("encoders", to=[{"encoder": "uni_v2", "model": "resnet18"}]),
+        "'uni_v2' takes no model",
+    ),
+    "hest without samples": (
+        lambda config: config["cohorts"].update(c={"source": "hest"}),
+        "'cohorts.c' lacks the key 'samples'",
+    ),
     "missing weights": (
         change("encoders", to=[{"model": "resnet18", "weights": "none.pth"}]),
         "weights none.pth of 'resnet18' are no file",

@@ -1,3 +1,5 @@
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -5,7 +7,7 @@ from sklearn.decomposition import PCA
 from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from spotrank import auxiliary, expression, fit, heads, metrics
+from spotrank import auxiliary, encoders, expression, fit, heads, metrics
 from test_fit import ALL, TRAINING, predictions, spots
 
 SMALL = {
@@ -181,7 +183,7 @@ def test_histogene_sees_neighbours_and_where_they_are():
     assert not torch.allclose(head.score(parameters, other, place)[:, :-1], score[:, :-1])
 
 
-ENCODER = {"model": "test_resnet", "weights": "random", "pooling": ""}
+NETWORK = partial(encoders.network, "test_resnet")
 
 
 def painted(seed, n=96, px=32):
@@ -206,7 +208,7 @@ def painted(seed, n=96, px=32):
 @pytest.mark.parametrize(
     ("name", "options"),
     [
-        ("finetune", {"encoder": ENCODER}),
+        ("finetune", {"network": NETWORK}),
         ("histogene", {"width": 16, "layers": 1, "heads": 2}),
     ],
 )
@@ -225,7 +227,7 @@ def test_heads_that_see_patches_learn(name, options):
 
 
 def test_augmentation_is_the_symmetry_of_a_square():
-    head = heads.HEADS["finetune"](1, 1, encoder=ENCODER)
+    head = heads.HEADS["finetune"](1, 1, network=NETWORK)
     head.config = {"mean": (0, 0, 0), "std": (1, 1, 1)}
     patch = torch.arange(12, dtype=torch.uint8).view(1, 2, 2, 3)
     fed = head.fed(patch.expand(200, -1, -1, -1), None, torch.Generator().manual_seed(0))

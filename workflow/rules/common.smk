@@ -1,6 +1,6 @@
 from snakemake.exceptions import WorkflowError
 
-from spotrank import fetch
+from spotrank import encoders, fetch
 from spotrank.store import InputError, code_hash
 from spotrank.study import Study
 
@@ -11,6 +11,7 @@ except InputError as error:
 
 
 wildcard_constraints:
+    revision="[^/]+",
     cohort="[^/]+",
     sample="[^/]+",
     encoder="[^/]+",
@@ -65,6 +66,7 @@ def features_of(wildcards):
         return {"embeddings": [study.embeddings(cohort, encoder, sample) for sample in samples]}
     images = [study.images(cohort, sample) for sample in samples]
     return {
+        "weights": study.weights(encoder),
         "st": [study.path(cohort, "st", sample) for sample in samples],
         "metadata": [study.path(cohort, "metadata", sample) for sample in samples],
         **{kind: [image[kind] for image in images] for kind in images[0]},

@@ -12,7 +12,8 @@ rule embed:
         "../../envs/spotrank.yaml"
     threads: 2
     resources:
-        mem_mb=6000,
+        # an encoder of a billion weights, read and built, and what it computes with
+        mem_mb=lambda wildcards: 16000 if study.weights(wildcards.encoder) else 4000,
         runtime=240,
     params:
         encoder=lambda wildcards: study.encoders[wildcards.encoder],

@@ -30,3 +30,53 @@ rule simulate_table:
         code=code_hash("simulate"),
     script:
         "../scripts/simulate_table.py"
+
+
+HEST = f"{fetch.HEST}/{{revision}}"
+
+
+rule fetch:
+    output:
+        st=f"{HEST}/st/{{sample}}.h5ad",
+        metadata=f"{HEST}/metadata/{{sample}}.json",
+    log:
+        "logs/fetch/{revision}/{sample}.log",
+    localrule: True
+    conda:
+        "../../envs/spotrank.yaml"
+    params:
+        revision="{revision}",
+        folder=HEST,
+    script:
+        "../scripts/fetch.py"
+
+
+rule fetch_image:
+    output:
+        f"{HEST}/{{kind}}/{{sample}}.{{suffix}}",
+    log:
+        "logs/fetch/{revision}/{kind}/{sample}.{suffix}.log",
+    wildcard_constraints:
+        kind="wsis|patches",
+    localrule: True
+    conda:
+        "../../envs/spotrank.yaml"
+    params:
+        revision="{revision}",
+        folder=HEST,
+    script:
+        "../scripts/fetch.py"
+
+
+rule fetch_weights:
+    output:
+        f"{encoders.WEIGHTS}/{{encoder}}/{{revision}}/weights.json",
+    log:
+        "logs/weights/{encoder}/{revision}.log",
+    localrule: True
+    conda:
+        "../../envs/spotrank.yaml"
+    params:
+        row=lambda wildcards: encoders.row(wildcards.encoder, wildcards.revision),
+    script:
+        "../scripts/fetch_weights.py"

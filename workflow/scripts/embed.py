@@ -6,9 +6,9 @@ with job(snakemake.log[0]):
     from spotrank import embed, encoders
 
     params = snakemake.params
-    encoder = encoders.load(params.encoder, params.patches["size"])
+    encoder = encoders.load(params.encoder, params.patches["size"], snakemake.threads)
     patches, barcodes, coords = embed.patches_of(
-        encoder.size,
+        encoder,
         params.patches,
         snakemake.input.st,
         snakemake.input.metadata,

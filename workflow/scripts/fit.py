@@ -3,6 +3,8 @@
 from spotrank.store import job, whole
 
 with job(snakemake.log[0]):
+    from functools import partial
+
     import h5py
     import numpy as np
     import pandas as pd
@@ -27,7 +29,7 @@ with job(snakemake.log[0]):
     else:
         px = encoders.PIXELS
         if params.encoder != "pixels":
-            options["encoder"] = params.encoder
+            options["network"] = partial(encoders.network, **params.encoder)
             px = encoders.input_size(params.encoder)
         images = given.get("wsi"), given.get("patch_file")
         images = [own or [None] * len(params.samples) for own in images]

@@ -24,16 +24,20 @@ def embed(encoder, patches, barcodes, coords, path, made_by, batch_size, threads
     """
     import h5py
 
-    n = len(patches)
+    n, expected = len(patches), made_by.get("dimension")
     with whole(path) as temporary, h5py.File(temporary, "w") as file:
         start = 0
         with tqdm(total=n, unit="spot", mininterval=2, ascii=True) as progress:
-            for batch in read_ahead(patches, batch_size, threads):
-                vectors = encoder.embed(batch)
+            for vectors in one_behind(map(encoder.embed, read_ahead(patches, batch_size, threads))):
                 if not np.isfinite(vectors).all():
                     raise InputError(
                         f"{path}: the encoder gives numbers that are not finite at precision "
                         f"{made_by.get('precision')}; use another precision."
+                    )
+                if expected not in (None, vectors.shape[1]):
+                    raise InputError(
+                        f"{path}: the encoder gives {vectors.shape[1]} numbers a patch, but "
+                        f"{expected} are stated; correct 'pooling' or resources/encoders.yaml."
                     )
                 if start == 0:
                     embeddings = file.create_dataset("embeddings", (n, vectors.shape[1]), "f4")
@@ -50,15 +54,15 @@ def embed(encoder, patches, barcodes, coords, path, made_by, batch_size, threads
     logging.info("%d spots embedded", n)
 
 
-def patches_of(size, geometry, st, metadata, wsi=None, patch_file=None):
+def patches_of(encoder, geometry, st, metadata, wsi=None, patch_file=None):
     """Patches of a sample as `(patches, barcodes, coords)`, from its slide or its patch file.
 
-    size: px a side as the encoder wants them; geometry: the config's `patches`. From a slide come
-    all spots of `st` whose patch lies on it, whether they pass QC or not: thresholds of QC are
-    often changed, and embeddings are dear.
+    They are of the encoder's size, by its interpolation; geometry: the config's `patches`. From a
+    slide come all spots of `st` whose patch lies on it, whether they pass QC or not: thresholds of
+    QC are often changed, and embeddings are dear.
     """
     if patch_file is not None:
-        patches = slides.FilePatches(patch_file, size)
+        patches = slides.FilePatches(patch_file, encoder.size, encoder.interpolation)
         return patches, patches.barcodes, patches.coords
     spots = hest.read_spots(st)
     spatial = np.asarray(spots.obsm["spatial"], float)
@@ -69,7 +73,7 @@ def patches_of(size, geometry, st, metadata, wsi=None, patch_file=None):
             f"{st}: no spot lies on the slide {wsi}; check 'spatial' (px of the whole slide) and "
             f"'pixel_size_um_estimated' in {metadata}."
         )
-    patches = slides.SlidePatches(wsi, spatial[inside], side, size)
+    patches = slides.SlidePatches(wsi, spatial[inside], side, encoder.size, encoder.interpolation)
     return patches, list(spots.obs_names[inside]), spatial[inside]
 
 
@@ -81,16 +85,41 @@ def all_patches(size, geometry, st, metadata, wsi, patch_file, threads):
 
 def read_ahead(patches, batch_size, threads, batches=2):
     """Yield uint8 arrays `(batch_size, px, px, 3)`, reading the next `batches` in threads."""
-    starts = range(0, len(patches), batch_size)
+
+    def read_into(batch, row, i):
+        batch[row] = patches[i]
+
     queue = deque()
     with ThreadPoolExecutor(threads) as pool:
-        for start in starts:
-            stop = min(start + batch_size, len(patches))
-            queue.append([pool.submit(patches.__getitem__, i) for i in range(start, stop)])
+        for start in range(0, len(patches), batch_size):
+            rows = range(start, min(start + batch_size, len(patches)))
+            batch = np.empty((len(rows), patches.size, patches.size, 3), np.uint8)
+            queue.append((batch, [pool.submit(read_into, batch, i - start, i) for i in rows]))
             if len(queue) > batches:
-                yield np.stack([patch.result() for patch in queue.popleft()])
+                yield _read(*queue.popleft())
         while queue:
-            yield np.stack([patch.result() for patch in queue.popleft()])
+            yield _read(*queue.popleft())
+
+
+def _read(batch, reading):
+    for row in reading:
+        row.result()
+    return batch
+
+
+def one_behind(batches):
+    """Yield each batch as an array, when the next is under way: a GPU need not wait for us."""
+    queue = deque()
+    for batch in batches:
+        queue.append(batch)
+        if len(queue) > 1:
+            yield _array(queue.popleft())
+    while queue:
+        yield _array(queue.popleft())
+
+
+def _array(batch):
+    return batch if isinstance(batch, np.ndarray) else batch.cpu().numpy()
 
 
 def read(path, made_by=None):

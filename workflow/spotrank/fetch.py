@@ -4,13 +4,18 @@ import re
 from pathlib import Path
 
 import pandas as pd
+import yaml
 
-from spotrank import simulate
-from spotrank.config import SCHEMA, nearest
-from spotrank.store import InputError
+from spotrank import hub, simulate
+from spotrank.config import SCHEMA, nearest, one_of
+from spotrank.store import InputError, whole
 
 NAME = SCHEMA["$defs"]["name"]["pattern"]
-FOLDER = Path("resources/cohorts")  # of cohorts that the workflow makes or downloads
+FOLDER = Path("resources/cohorts")  # of cohorts that the workflow makes
+HEST = Path("resources/hest")  # of HEST-1k's own files, which belong to no cohort
+REPOSITORY = ("MahmoodLab/hest", "dataset")
+SUFFIXES = {"st": "h5ad", "wsis": "tif", "patches": "h5", "metadata": "json"}
+TASKS = Path(__file__).parents[2] / "resources" / "tasks.yaml"
 
 
 def samples(name, cohort, donors):
@@ -26,7 +31,7 @@ def samples(name, cohort, donors):
     else:
         table = read_table(table_path(name, cohort))
     table = table.set_index("id").rename_axis("sample")
-    if cohort["source"] == "local":
+    if cohort["source"] != "simulated":
         table = table.loc[_chosen(name, cohort, table)]
         for sample in table.index:
             if not re.fullmatch(NAME, sample):
@@ -46,6 +51,8 @@ def table_path(name, cohort):
     """Path of a cohort's metadata table; `InputError` if its folder has none."""
     if cohort["source"] == "simulated":
         return FOLDER / name / "HEST_v1_1_0.csv"
+    if cohort["source"] == "hest":
+        return hest_table(cohort["revision"])
     tables = sorted(Path(cohort["folder"]).glob("HEST_v*.csv"))
     if not tables:
         raise InputError(
@@ -53,6 +60,70 @@ def table_path(name, cohort):
             "check 'folder', or write one (README, your own slides)."
         )
     return tables[-1]
+
+
+def hest_table(revision):
+    """Path of HEST-1k's newest metadata table at a revision, from the hub unless it is here.
+
+    The commit that the revision names the first time is kept beside it: all files come from that.
+    """
+    folder = HEST / revision
+    if not (tables := list(folder.glob("HEST_v*.csv"))):
+        commit = hub.commit_of(*REPOSITORY, revision)
+        listing = hub.listing(*REPOSITORY, commit)
+        tables = [Path(name) for name in listing if re.fullmatch(r"HEST_v\w+\.csv", name)]
+        if not tables:
+            raise InputError(
+                f"{REPOSITORY[0]}: there is no metadata table HEST_v*.csv at revision "
+                f"'{revision}'; correct 'revision'."
+            )
+        name = max(tables, key=_version).name
+        with whole(folder / "commit.txt") as path:
+            path.write_text(f"{commit}\n")
+        hub.download(hub.files(*REPOSITORY, commit, [name])[name], folder / name)
+        return folder / name
+    return max(tables, key=_version)
+
+
+def _version(path):
+    return [int(number) for number in re.findall(r"\d+", path.stem)]
+
+
+def hest_files(revision, names):
+    """`{name: hub.File}` of HEST-1k's files; `InputError` for one that is not in the data set."""
+    commit = (HEST / revision / "commit.txt").read_text().strip()
+    found = hub.files(*REPOSITORY, commit, names)
+    if missing := [name for name in names if name not in found]:
+        raise InputError(
+            f"{REPOSITORY[0]} has no {missing[0]} at revision '{revision}', though its table names "
+            "the sample; leave it out, or use patches.source: wsis."
+        )
+    return found
+
+
+def name_of(kind, sample):
+    """Name of a sample's file of one `kind`, as HEST-1k has it."""
+    return f"{kind}/{sample}.{SUFFIXES[kind]}"
+
+
+def bring(revision, paths):
+    """Download HEST-1k's files whose `paths` are these, each whole and checked."""
+    names = {str(Path(path).relative_to(HEST / revision)): path for path in paths}
+    for name, file in hest_files(revision, list(names)).items():
+        hub.download(file, names[name])
+
+
+def task(name, key):
+    """Samples, validation and test of a published task `STUDY/TASK` that the config's `key` names.
+
+    `samples` is a list or a query; `test` holds a list of samples a fold.
+    """
+    tasks = {
+        f"{study}/{task}": content
+        for study, tasks in yaml.safe_load(TASKS.read_text(encoding="utf-8")).items()
+        for task, content in tasks.items()
+    }
+    return tasks[one_of(name, tasks, key)]
 
 
 def read_table(path):
@@ -73,6 +144,8 @@ def read_table(path):
 def _chosen(name, cohort, table):
     """Ids of the samples that the config asks for: a list, a query, or all that the folder has."""
     wanted = cohort.get("samples")
+    if isinstance(wanted, str):
+        wanted = task(wanted, f"cohorts.{name}.samples")["samples"]
     if isinstance(wanted, dict):
         found = table
         for column, values in wanted.items():
@@ -103,10 +176,12 @@ def _chosen(name, cohort, table):
 
 def path(name, cohort, kind, sample):
     """Path of a sample's file of one `kind`: 'st', 'wsis', 'patches' or 'metadata'."""
-    suffix = {"st": "h5ad", "wsis": "tif", "patches": "h5", "metadata": "json"}[kind]
+    place = name_of(kind, sample)
     if cohort["source"] == "simulated":
-        return FOLDER / name / kind / f"{sample}.{suffix}"
-    file = Path(cohort["folder"]) / kind / f"{sample}.{suffix}"
+        return FOLDER / name / place
+    if cohort["source"] == "hest":
+        return HEST / cohort["revision"] / place
+    file = Path(cohort["folder"]) / place
     if kind == "wsis" and not file.exists():  # any format that OpenSlide reads
         file = next(file.parent.glob(f"{sample}.*"), file)
     if not file.exists():

@@ -19,7 +19,6 @@ import math
 from functools import partial
 from types import MappingProxyType
 
-from spotrank import encoders
 from spotrank.store import InputError
 
 
@@ -260,7 +259,7 @@ class FineTune(Module):
     """A timm network trained end to end on patches, with a linear layer on top (AGL).
 
     In training each patch is turned and mirrored at random, one of the eight ways of a square.
-    encoder: the study's entry of the timm model.
+    network: function that gives the network and its data config, see `encoders.network`.
     """
 
     sees = "patches"
@@ -268,17 +267,18 @@ class FineTune(Module):
         {"learning_rate": 3e-5, "weight_decay": 0.0, "batch_size": 128, "patience": 20}
     )
 
-    def __init__(self, dimension, n_genes, encoder=None):
+    def __init__(self, dimension, n_genes, network=None):
         super().__init__(dimension, n_genes)
-        self.encoder = encoder
+        self.network = network
 
     def build(self):
+        import torch
         from torch import nn
 
-        network, self.config = encoders.network(
-            self.encoder["model"], self.encoder["weights"], self.encoder["pooling"]
-        )
-        return nn.Sequential(network, nn.Linear(network.num_features, self.n_genes))
+        network, self.config = self.network()
+        with torch.no_grad():
+            dimension = network(torch.zeros(1, *self.config["input_size"])).shape[1]
+        return nn.Sequential(network, nn.Linear(dimension, self.n_genes))
 
     def fed(self, x, place, generator):
         import torch

@@ -13,12 +13,14 @@ class SlidePatches:
     """Square patches around spots, read from a slide with OpenSlide.
 
     path: the slide; spatial: spot centres in full-resolution px, x then y `(n_spots, 2)`;
-    side: side of a patch in full-resolution px; size: side in px as read.
-    May be read from several threads. Raises `InputError` for a slide that can't be read.
+    side: side of a patch in full-resolution px; size: side in px as read; interpolation: as
+    `resample` takes it. May be read from several threads. Raises `InputError` for a slide that
+    can't be read.
     """
 
-    def __init__(self, path, spatial, side, size):
+    def __init__(self, path, spatial, side, size, interpolation="lanczos"):
         self.path, self.side, self.size = path, side, size
+        self.interpolation = interpolation
         self.slide = open_slide(path)
         self.corners = np.asarray(spatial) - side / 2
         # a level barely coarser than asked for, by rounding of its shape, will do
@@ -45,14 +47,15 @@ class SlidePatches:
             ) from None
         if region.getchannel("A").getextrema()[0] < 255:  # never scanned: white, as glass is
             region = Image.alpha_composite(Image.new("RGBA", region.size, "white"), region)
-        return resample(region.convert("RGB"), self.size, (left, top, left + side, top + side))
+        box = (left, top, left + side, top + side)
+        return resample(region.convert("RGB"), self.size, box, self.interpolation)
 
 
 class FilePatches:
     """Patches of HEST's own `patches/<id>.h5`, resampled to `size` px where theirs differs."""
 
-    def __init__(self, path, size):
-        self.path, self.size = path, size
+    def __init__(self, path, size, interpolation="lanczos"):
+        self.path, self.size, self.interpolation = path, size, interpolation
         self.barcodes, self.coords, self.images = hest.read_patches(path)
 
     def __len__(self):
@@ -66,12 +69,17 @@ class FilePatches:
             raise InputError(
                 f"{self.path}: patch {i} can't be read ({error}); get it again."
             ) from None
-        return image if len(image) == self.size else resample(Image.fromarray(image), self.size)
+        if len(image) == self.size:
+            return image
+        return resample(Image.fromarray(image), self.size, None, self.interpolation)
 
 
-def resample(image, size, box=None):
-    """Resample `box` of a PIL image to `(size, size, 3)` uint8, antialiased."""
-    return np.asarray(image.resize((size, size), Image.Resampling.LANCZOS, box))
+def resample(image, size, box=None, interpolation="lanczos"):
+    """Resample `box` of a PIL image to `(size, size, 3)` uint8, antialiased.
+
+    interpolation: 'bilinear', 'bicubic' or 'lanczos'.
+    """
+    return np.asarray(image.resize((size, size), Image.Resampling[interpolation.upper()], box))
 
 
 def open_slide(path):

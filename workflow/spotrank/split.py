@@ -45,9 +45,14 @@ def patient_k_fold(samples, split, where):
 
 
 def fixed(samples, split, where):
-    """One fold, of the samples that split.ids names as `test`."""
+    """One fold, of the samples that split.ids names as `test`, or the folds of a published task."""
+    if "folds" in split["ids"]:
+        return split["ids"]["folds"], "sample"
     if "test" not in split["ids"]:
-        raise InputError(f"{where}: the strategy 'fixed' needs split.ids with a 'test'; add it.")
+        raise InputError(
+            f"{where}: the strategy 'fixed' needs split.ids with a 'test', or a task that has a "
+            "published split; add it."
+        )
     return [split["ids"]["test"]], "sample"
 
 
@@ -74,8 +79,8 @@ def plan(cohort, samples, strategy, split):
     where = f"cohorts.{cohort}, {strategy}"
     samples = samples.assign(sample=samples.index)
     named = split["ids"]
-    for part, ids in named.items():
-        for sample in ids:
+    for part in ("train", "validation", "test"):
+        for sample in named.get(part, []):
             if sample not in samples.index:
                 raise InputError(
                     f"{where}: split.ids.{part} names '{sample}', which is no sample of the cohort"

@@ -7,19 +7,18 @@ from typing import get_args
 
 import pandas as pd
 
-from spotrank import auxiliary, fetch, split
+from spotrank import auxiliary, encoders, fetch, split
 from spotrank import config as configs
-from spotrank.encoders import ENCODERS
 from spotrank.heads import HEADS
 from spotrank.losses import LOSSES
 from spotrank.panel import SELECTIONS
 from spotrank.store import InputError, code_hash
 
 DONORS = Path(__file__).parents[2] / "resources" / "donors.tsv"
-EMBED_PACKAGES = ("torch", "timm", "openslide-python", "pillow", "numpy")
+EMBED_PACKAGES = ("torch", "timm", "transformers", "openslide-python", "pillow", "numpy")
 # arguments of losses and heads that are no options
 INJECTED = (
-    "score", "batch", "pairs", "permutations", "dimension", "n_genes", "encoder", "n_panel",
+    "score", "batch", "pairs", "permutations", "dimension", "n_genes", "network", "n_panel",
     "n_auxiliary",
 )  # fmt: skip
 
@@ -55,31 +54,33 @@ class Study:
     def _encoders(self):
         given = [name for cohort in self.cohorts.values() for name in cohort.get("embeddings", {})]
         given = list(dict.fromkeys(given))
-        encoders = {}
+        chosen = {}
         for entry in self.config.get("encoders", given or ["stain_statistics"]):
-            if isinstance(entry, str):
-                name = configs.one_of(entry, [*ENCODERS, "pixels", *given], "encoders")
+            if entry in [*encoders.ENCODERS, "pixels"] or (
+                entry in given and entry not in encoders.registry()
+            ):
+                name, spec = entry, entry
             else:
-                name = entry.get("name", f"{entry['model']}-{Path(entry['weights']).stem}")
-                if entry["weights"] != "random" and not Path(entry["weights"]).is_file():
+                name, spec = encoders.resolve(entry)
+                weights = Path(spec["weights"])
+                if not (encoders.from_hub(spec) or str(weights) == "random" or weights.exists()):
                     raise InputError(
-                        f"config: encoders: the weights {entry['weights']} of '{entry['model']}' "
-                        "are no file; give a file's path or 'random'."
+                        f"config: encoders: the weights {weights} of "
+                        f"'{spec.get('model', name)}' are no file; give a file's path or 'random'."
                     )
-            if name in encoders:
+            if name in chosen:
                 raise InputError(
                     f"config: encoders: '{name}' stands there twice; give each entry its 'name'."
                 )
-            encoders[name] = entry
+            chosen[name] = spec
         for cohort in self.cohorts:
-            for name, entry in encoders.items():
-                known = entry != name or name in (*ENCODERS, "pixels")
-                if not (known or self.is_given(cohort, name)):
+            for name, spec in chosen.items():
+                if spec in given and not self.is_given(cohort, name):
                     raise InputError(
                         f"config: cohorts.{cohort} has no embeddings '{name}', which 'encoders' "
                         "names; add them there or leave the encoder out."
                     )
-        return encoders
+        return chosen
 
     def _plans(self):
         options = self.config["split"]
@@ -87,11 +88,20 @@ class Study:
             configs.one_of(cohort, self.cohorts, "split.ids")
         return {
             (cohort, strategy): split.plan(
-                cohort, samples, strategy, options | {"ids": options["ids"].get(cohort, {})}
+                cohort, samples, strategy, options | {"ids": self._ids(cohort, strategy)}
             )
             for cohort, samples in self.samples.items()
             for strategy in options["strategy"]
         }
+
+    def _ids(self, cohort, strategy):
+        """Samples that the config, or else the published split of the cohort's task, names."""
+        named, task = self.config["split"]["ids"].get(cohort), self.cohorts[cohort].get("samples")
+        if named is None and strategy == "fixed" and isinstance(task, str):
+            task = fetch.task(task, f"cohorts.{cohort}.samples")
+            named = {key: task[key] for key in ("validation", "test") if key in task}
+            named = {{"test": "folds"}.get(key, key): ids for key, ids in named.items()}
+        return named or {}
 
     def _panels(self):
         genes = self.config["genes"]
@@ -292,15 +302,34 @@ class Study:
         return self.config["split"].get("gap_um", side * 2**0.5)
 
     def weights(self, encoder):
-        """The encoder's local weights file, as a list of input files."""
-        entry = self.encoders[encoder]
-        is_file = isinstance(entry, dict) and entry["weights"] != "random"
-        return [entry["weights"]] if is_file else []
+        """The encoder's file of weights, local or from the hub, as a list of input files."""
+        spec = self.encoders[encoder]
+        return [] if isinstance(spec, str) or spec["weights"] == "random" else [spec["weights"]]
 
     def batch_size(self, encoder):
         """Patches that an encoder takes at a time."""
-        entry = self.encoders[encoder]
-        return entry["batch_size"] if isinstance(entry, dict) else 64
+        spec = self.encoders[encoder]
+        return 64 if isinstance(spec, str) else spec["batch_size"]
+
+    @property
+    def hest_samples(self):
+        """`{revision: samples}` of HEST-1k that the study needs."""
+        wanted = {}
+        for cohort, options in self.cohorts.items():
+            if options["source"] == "hest":
+                wanted.setdefault(options["revision"], []).extend(self.samples[cohort].index)
+        return {revision: sorted(set(samples)) for revision, samples in wanted.items()}
+
+    @property
+    def hest_kinds(self):
+        """Kinds of HEST-1k's files that the study needs of a sample."""
+        seen = any(
+            not self.is_given(cohort, encoder)
+            for cohort, options in self.cohorts.items()
+            if options["source"] == "hest"
+            for encoder in self.encoders
+        )
+        return ["st", "metadata"] + [self.config["patches"]["source"]] * seen
 
     def images(self, cohort, sample):
         """`{'wsi': path}` or `{'patch_file': path}`, or nothing if no encoder needs patches."""
@@ -337,13 +366,11 @@ class Study:
         }
         if isinstance(entry, str):
             return made_by | {"precision": "fp32", "pooling": ""}
-        for path in map(Path, self.weights(encoder)):
+        for path in map(Path, [] if encoders.from_hub(entry) else self.weights(encoder)):
             # its hash is in the file; too slow to take at every start
             stat = path.stat()
             made_by |= {"weights_bytes": stat.st_size, "weights_modified": stat.st_mtime}
-        return made_by | {
-            key: value for key, value in entry.items() if key not in ("name", "batch_size")
-        }
+        return made_by | encoders.decides(entry)
 
     def test_samples(self, cohort):
         """Test samples of the cohort's folds of its first strategy, in order, each once."""

@@ -1,0 +1,84 @@
+"""Published tasks and queries on HEST-1k's real metadata table."""
+
+import shutil
+
+import pandas as pd
+import pytest
+import yaml
+from conftest import need
+from spotrank import fetch
+from spotrank.store import InputError
+from spotrank.study import Study
+
+TASKS = [
+    f"{study}/{task}"
+    for study, tasks in yaml.safe_load(fetch.TASKS.read_text()).items()
+    for task in tasks
+]
+
+
+@pytest.fixture
+def hest(her2st, tmp_path, monkeypatch):
+    """A folder where the table was fetched before: what follows needs no network."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    (tmp_path / "resources/hest/main").mkdir(parents=True)
+    table = need(her2st.parent / "HEST_v1_1_0.csv")
+    return shutil.copy(table, tmp_path / "resources/hest/main")
+
+
+def study(samples, strategy="leave_one_patient_out", **more):
+    cohorts = {"c": {"source": "hest", "samples": samples}}
+    return Study({"study": "x", "cohorts": cohorts, "split": {"strategy": strategy}} | more)
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_tasks(hest, task):
+    published = fetch.task(task, "samples")
+    if "test" not in published:
+        with pytest.raises(InputError, match=r"needs split.ids with a 'test', or a task that has"):
+            study(task, "fixed", genes={"selection": "variance"})
+        return
+    found = study(task, "fixed")
+    folds = found.plans["c", "fixed"]
+    assert [fold["test"] for fold in folds] == published["test"]
+    for fold in folds:
+        assert fold["validation"] == published.get("validation", fold["validation"])
+        parts = fold["train"] + fold["validation"] + fold["test"]
+        assert sorted(parts) == sorted(found.samples["c"].index)
+
+
+def test_folds_of_the_benchmark_are_as_published(hest, reference):
+    folds = pd.read_csv(reference / "published/hest_bench_folds.tsv", sep="\t")
+    for task, rows in folds.groupby("task"):
+        tests = [ids.split(",") for ids in rows["test_samples"]]
+        assert fetch.task(f"HEST-Benchmark/{task}", "samples")["test"] == tests
+
+
+def test_query(hest):
+    table = pd.read_csv(hest, dtype=str, encoding="utf-8-sig").set_index("id")
+    found = study({"oncotree_code": "IDC", "st_technology": ["Visium", "Xenium"]})
+    wanted = table.query("oncotree_code == 'IDC' and st_technology in ['Visium', 'Xenium']")
+    assert set(found.samples["c"].index) == set(wanted.index)
+    assert found.hest_samples == {"main": sorted(wanted.index)}
+
+
+@pytest.mark.parametrize(
+    ("samples", "sentence"),
+    [
+        ("STRank/IDX", r"cohorts.c.samples has no choice 'STRank/IDX', did you mean 'STRank/IDC'"),
+        (["TENX95", "TENX9999"], "'TENX9999' is not in the metadata table, did you mean 'TENX"),
+        ({"oncotree_code": "none"}, "finds no sample"),
+        ({"organs": "Breast"}, "no column of the metadata table, did you mean 'organ'"),
+    ],
+)
+def test_bad_samples(hest, samples, sentence):
+    with pytest.raises(InputError, match=sentence):
+        study(samples)
+
+
+def test_only_what_is_needed(hest):
+    assert study("STRank/IDC").hest_kinds == ["st", "metadata", "wsis"]
+    patches = study("STRank/IDC", patches={"source": "patches"})
+    assert patches.hest_kinds == ["st", "metadata", "patches"]
+    assert patches.path("c", "patches", "TENX95") == "resources/hest/main/patches/TENX95.h5"

@@ -1,0 +1,256 @@
+"""Rows of the registry, built without weights, and loaders, from a hub on loopback."""
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from conftest import ROOT
+from huggingface_hub import constants
+from loopback import COMMIT, TOKEN, Hub, of_folder
+from safetensors.torch import load_file, save, save_file
+from spotrank import encoders
+from spotrank.store import InputError
+
+ROWS = encoders.registry()
+# their architecture is in a package, or in code of their repository, that is not ours to bring
+ELSEWHERE = {"musk": "pip install fairscale git", "keep": "encoder: keep, remote_code: true"}
+NEEDED = {
+    *("encoder", "repo", "kind", "revision", "size", "um_per_px", "mean", "std", "interpolation"),
+    *("precision", "pooling", "dimension", "licence", "citation"),
+}
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_row(name):
+    _, spec = encoders.resolve({"encoder": name, "weights": "random"})
+    assert set(spec) >= NEEDED
+    if name in ELSEWHERE:
+        with pytest.raises(InputError, match=ELSEWHERE[name]):
+            encoders.network(**spec)
+        return
+    with torch.device("meta"):
+        module, config = encoders.network(**spec)
+        px = config["input_size"][1]
+        images = torch.empty(2, 3, px, px)
+        vectors = module(images)
+    assert vectors.shape == (2, spec["dimension"])
+    assert px == spec.get("crop", spec["size"])
+
+
+REMOTE = """
+import torch
+from transformers import PretrainedConfig, PreTrainedModel
+
+class TinyConfig(PretrainedConfig):
+    model_type = "tiny_of_the_tests"
+
+class Tiny(PreTrainedModel):
+    config_class = TinyConfig
+    def __init__(self, config):
+        super().__init__(config)
+        self.linear = torch.nn.Linear(3, 5)
+        self.post_init()
+    def encode_image(self, x):
+        return self.linear(x.mean((2, 3)))
+"""
+
+
+def tiny(kind, folder):
+    """Save a small model of transformers as its repository would hold it; the model."""
+    from transformers import AutoConfig, AutoModel
+
+    size = {"hidden_size": 24, "num_hidden_layers": 2, "num_attention_heads": 3, "image_size": 224}
+    torch.manual_seed(1)
+    model = AutoModel.from_config(AutoConfig.for_model(kind, **size)).eval()
+    model.save_pretrained(folder)
+    return model
+
+
+def served(monkeypatch, tmp_path, name, files, gated=False):
+    """A loopback hub that has `files` as the repository of the row `name`."""
+    row = encoders.registry()[name]
+    server = Hub({(row["kind"], row["repo"]): files}, gated=(row["repo"],) if gated else ())
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    return server
+
+
+def fetched(monkeypatch, server, name, **changes):
+    """The spec of a row whose weights were fetched from `server`."""
+    monkeypatch.setenv("HF_ENDPOINT", server.url)
+    _, spec = encoders.resolve({"encoder": name, **changes})
+    encoders.fetch_weights(encoders.row(name, "main"), spec["weights"])
+    return spec
+
+
+PATCHES = np.random.default_rng(0).integers(0, 256, (2, 224, 224, 3), dtype="u1")
+
+
+def standardised(spec):
+    rgb = torch.tensor(PATCHES / 255, dtype=torch.float32)
+    return ((rgb - torch.tensor(spec["mean"])) / torch.tensor(spec["std"])).permute(0, 3, 1, 2)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "pooling"),
+    [
+        ("phikon", "vit", "token"),
+        ("phikon_v2", "dinov2", "token+avg"),
+        ("hibou_b", "dinov2_with_registers", "token+avg"),
+    ],
+)
+def test_transformers_from_the_hub(monkeypatch, tmp_path, name, kind, pooling):
+    model = tiny(kind, tmp_path / "repository")
+    with served(monkeypatch, tmp_path, name, of_folder(tmp_path / "repository")) as server:
+        spec = fetched(monkeypatch, server, name, pooling=pooling)
+    encoder = encoders.load(spec, 224)
+    assert encoder.about["commit"] == COMMIT
+    with torch.inference_mode():
+        tokens = model(pixel_values=standardised(spec)).last_hidden_state
+    wanted = [tokens[:, 0]]
+    if pooling == "token+avg":  # a class token, four registers of hibou's
+        wanted.append(tokens[:, 5 if name == "hibou_b" else 1 :].mean(1))
+    torch.testing.assert_close(encoder.embed(PATCHES), torch.cat(wanted, 1))
+
+
+def test_weights_that_lack_a_tensor(monkeypatch, tmp_path):
+    tiny("vit", tmp_path / "repository")
+    weights = tmp_path / "repository/model.safetensors"
+    save_file({k: x for k, x in load_file(weights).items() if "layernorm" not in k}, weights)
+    with served(monkeypatch, tmp_path, "phikon", of_folder(tmp_path / "repository")) as server:
+        spec = fetched(monkeypatch, server, "phikon")
+    with pytest.raises(InputError, match=r"don't fit a ViTModel: \S+ is wrong or missing"):
+        encoders.load(spec, 224)
+
+
+def test_remote_code_needs_the_switch(monkeypatch, tmp_path):
+    torch.manual_seed(0)
+    linear = torch.nn.Linear(3, 5)
+    state = {"linear.weight": linear.weight.detach(), "linear.bias": linear.bias.detach()}
+    config = {
+        "model_type": "tiny_of_the_tests",
+        "auto_map": {"AutoConfig": "modeling_tiny.TinyConfig", "AutoModel": "modeling_tiny.Tiny"},
+    }
+    files = {
+        "config.json": json.dumps(config).encode(),
+        "modeling_tiny.py": REMOTE.encode(),
+        "model.safetensors": save(state, {"format": "pt"}),
+    }
+    monkeypatch.setenv("HF_MODULES_CACHE", str(tmp_path / "modules"))
+    with served(monkeypatch, tmp_path, "keep", files) as server:
+        spec = fetched(monkeypatch, server, "keep")
+        with pytest.raises(InputError, match=r"'keep' needs code .* \{encoder: keep, remote_code"):
+            encoders.load(spec, 224)
+        spec = fetched(monkeypatch, server, "keep", remote_code=True, precision="fp32")
+    vectors = encoders.load(spec, 224).embed(PATCHES)
+    torch.testing.assert_close(vectors, linear(standardised(spec).mean((2, 3))).detach())
+
+
+def shallow(monkeypatch, name):
+    """Leave a row one block, to save time."""
+    arguments = encoders.registry()[name]["arguments"] | {"depth": 1}
+    monkeypatch.setitem(encoders.registry()[name], "arguments", arguments)
+
+
+def test_conch_as_its_checkpoint_names_it(monkeypatch, tmp_path):
+    shallow(monkeypatch, "conch_v1")
+    _, spec = encoders.resolve({"encoder": "conch_v1", "weights": "random"})
+    module, _ = encoders.network(**spec)
+    state = {f"visual.{key}": x for key, x in module.state_dict().items()}
+    state |= {"visual.proj_contrast": torch.zeros(1), "text.positions": torch.zeros(1)}
+    torch.save(state, tmp_path / "pytorch_model.bin")
+    with served(monkeypatch, tmp_path, "conch_v1", of_folder(tmp_path), gated=True) as server:
+        spec = fetched(monkeypatch, server, "conch_v1")
+    loaded, _ = encoders.network(**spec)
+    for key, x in loaded.state_dict().items():
+        assert torch.equal(x, module.state_dict()[key]), key
+
+
+def test_weights_of_the_hub_are_not_unpickled(monkeypatch, tmp_path):
+    shallow(monkeypatch, "gpfm")
+    torch.save({"model": pd.DataFrame()}, tmp_path / "GPFM.pth")
+    with served(monkeypatch, tmp_path, "gpfm", of_folder(tmp_path)) as server:
+        spec = fetched(monkeypatch, server, "gpfm")
+    with pytest.raises(InputError, match="holds more than tensors and is not unpickled"):
+        encoders.load(spec, 224)
+
+
+def test_a_repository_without_weights(monkeypatch, tmp_path):
+    with (
+        served(monkeypatch, tmp_path, "uni_v1", {"README.md": b""}) as server,
+        pytest.raises(InputError, match=r"has no model.safetensors or pytorch_model.bin"),
+    ):
+        fetched(monkeypatch, server, "uni_v1")
+
+
+@pytest.mark.parametrize(
+    ("entry", "label"),
+    [
+        ("uni_v2", "uni_v2"),
+        ({"encoder": "uni_v2", "precision": "fp32"}, "uni_v2-fp32"),
+        ({"encoder": "virchow", "pooling": "token", "precision": "fp16"}, "virchow-token"),
+        ({"encoder": "h0_mini", "pooling": "token+avg"}, "h0_mini-token_avg"),
+        ({"encoder": "uni_v2", "weights": "a/b.bin", "name": "mine"}, "mine"),
+        ({"model": "resnet18", "weights": "random"}, "resnet18-random"),
+    ],
+)
+def test_label(entry, label):
+    assert encoders.resolve(entry)[0] == label
+
+
+def test_what_decides_is_in_the_spec():
+    _, spec = encoders.resolve({"encoder": "uni_v2", "precision": "fp32", "revision": "abc"})
+    decides = encoders.decides(spec)
+    assert (decides["precision"], decides["pooling"], decides["revision"]) == (
+        "fp32", "token", "abc",
+    )  # fmt: skip
+    assert decides["weights"] == "resources/weights/uni_v2/abc/weights.json"
+    assert not {"licence", "citation", "batch_size"} & set(decides)
+
+
+def test_a_crop_is_the_middle_of_the_patch():
+    _, spec = encoders.resolve({"encoder": "gigapath", "weights": "random", "precision": "fp32"})
+    spec |= {"model": "test_vit", "arguments": {"img_size": 224}}
+    encoder = encoders.load(spec, 224)
+    assert encoder.size == 256
+    patches = np.zeros((1, 256, 256, 3), "u1")
+    patches[:, 16:240, 16:240] = PATCHES[:1]
+    border = patches.copy()
+    border[:, :16] = 255
+    border[:, :, 240:] = 255
+    torch.testing.assert_close(encoder.embed(patches), encoder.embed(border), rtol=0, atol=0)
+
+
+def test_jobs_side_by_side_take_a_gpu_each(tmp_path):
+    code = (
+        "import sys, time; sys.path.insert(0, 'workflow'); from spotrank import encoders;"
+        "print(encoders.claim(['a', 'b'], 0.01), flush=True); sys.stdin.read()"
+    )
+    start = [sys.executable, "-c", code]
+    options = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "cwd": ROOT}
+    options["env"] = os.environ | {"TMPDIR": str(tmp_path)}
+    first, second = (subprocess.Popen(start, **options) for _ in range(2))
+    assert {first.stdout.readline(), second.stdout.readline()} == {"0\n", "1\n"}
+    third = subprocess.Popen(start, **options)  # waits for one of them to end
+    first.communicate()
+    assert third.communicate()[0] in ("0\n", "1\n")
+    second.communicate()
+
+
+@pytest.mark.parametrize("precision", ["fp16", "bf16"])
+def test_precisions_differ_a_little(precision):
+    specs = [
+        encoders.resolve({"model": "test_vit", "weights": "random", "precision": name})[1]
+        for name in ("fp32", precision)
+    ]
+    whole, half = (encoders.load(spec, 160) for spec in specs)
+    patches = np.ascontiguousarray(PATCHES[:, : whole.size, : whole.size])
+    a, b = whole.embed(patches), half.embed(patches)
+    assert a.dtype == b.dtype == torch.float32
+    assert 0 < (a - b).abs().max() < 0.05 * a.abs().max()

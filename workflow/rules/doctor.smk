@@ -1,0 +1,25 @@
+rule plan:
+    log:
+        f"logs/{study.name}/plan.log",
+    localrule: True
+    conda:
+        "../../envs/spotrank.yaml"
+    params:
+        hest=study.hest_samples,
+        kinds=study.hest_kinds,
+        encoders=study.encoders,
+    script:
+        "../scripts/plan.py"
+
+
+rule doctor:
+    log:
+        f"logs/{study.name}/doctor.log",
+    localrule: True
+    conda:
+        "../../envs/spotrank.yaml"
+    params:
+        encoders=study.encoders,
+        patches=study.config["patches"],
+    script:
+        "../scripts/doctor.py"

@@ -1,0 +1,11 @@
+"""Print what each encoder of a study needs and has."""
+
+import sys
+
+from spotrank.store import job
+
+with job(snakemake.log[0]):
+    from spotrank import doctor
+
+    print(doctor.encoders_table(snakemake.params.encoders, snakemake.params.patches),
+          file=sys.__stdout__)  # fmt: skip

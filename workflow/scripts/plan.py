@@ -1,0 +1,12 @@
+"""Print what a study would download."""
+
+import sys
+
+from spotrank.store import job
+
+with job(snakemake.log[0]):
+    from spotrank import doctor
+
+    params = snakemake.params
+    table = doctor.downloads(params.hest, params.kinds, params.encoders)
+    print(table, file=sys.__stdout__)
