@@ -9,11 +9,12 @@ rule embed:
     log:
         "logs/embed/{cohort}/{encoder}/{sample}.log",
     conda:
-        "../../envs/spotrank.yaml"
+        "../../envs/embed.yaml"
     threads: 2
     resources:
-        mem_mb=6000,
-        runtime=240,
+        mem_mb=memory(4000, 3, "st", "weights"),
+        runtime=minutes(240),
+        gpu=lambda wildcards: study.uses_gpu(wildcards.encoder),
     params:
         encoder=lambda wildcards: study.encoders[wildcards.encoder],
         batch_size=lambda wildcards: study.batch_size(wildcards.encoder),

@@ -16,12 +16,13 @@ rule fit:
     log:
         f"logs/{study.name}/fit/{{cohort}}/{{split}}/{{encoder}}/{{panel}}/{{head}}/fold{{fold}}.log",
     conda:
-        "../../envs/spotrank.yaml"
+        "../../envs/fit.yaml"
     # one thread: folds run side by side, and sums come out the same on every machine's share
     threads: 1
     resources:
-        mem_mb=lambda wildcards, input: 4000 + 20 * int(input.size_mb),
-        runtime=240,
+        mem_mb=memory(4000, 20),
+        runtime=minutes(240),
+        gpu=1,
     params:
         samples=lambda wildcards: samples_of(wildcards, "train", "validation", "test"),
         fold=fold_of,

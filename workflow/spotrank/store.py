@@ -1,8 +1,10 @@
 """Files written whole or not at all, files read with one-sentence errors, and logs of jobs."""
 
 import ast
+import glob
 import hashlib
 import logging
+import secrets
 import sys
 import traceback
 from contextlib import contextmanager
@@ -17,13 +19,18 @@ class InputError(Exception):
 def whole(path):
     """Yield a temporary path beside `path` that becomes `path` if the block succeeds.
 
-    The temporary name is always the same, so what a killed job left is overwritten by the next.
+    What a killed job left is removed by the next that writes `path`. Of two that write it at once,
+    on one machine or two, the later wins, and the other ends in an `InputError`.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".part-{path.name}")
+    for left in path.parent.glob(f".part-{'?' * 8}-{glob.escape(path.name)}"):
+        left.unlink(missing_ok=True)
+    temporary = path.with_name(f".part-{secrets.token_hex(4)}-{path.name}")
     try:
         yield temporary
+        if not temporary.exists():
+            raise InputError(f"{path}: another run writes it too; end one of them and run again.")
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)

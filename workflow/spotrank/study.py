@@ -170,6 +170,10 @@ class Study:
         entry = self.encoders[encoder]
         return entry["batch_size"] if isinstance(entry, dict) else 64
 
+    def uses_gpu(self, encoder):
+        """Number of GPUs that an encoder makes use of: 1, or 0 if it has no weights."""
+        return int(isinstance(self.encoders[encoder], dict))
+
     def images(self, cohort, sample):
         """`{'wsi': path}` or `{'patch_file': path}`, or nothing if no encoder needs patches."""
         if all(self.is_given(cohort, encoder) for encoder in self.encoders):
