@@ -43,6 +43,7 @@ ACCOUNTING = """
 AccountingStorageType=accounting_storage/slurmdbd
 AccountingStorageHost=localhost
 AccountingStoragePort={dbd_port}
+AccountingStoragePass={folder}/munge.socket
 """
 GPUS = """
 NodeName=here Name=gpu Type=fake File=/dev/null

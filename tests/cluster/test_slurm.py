@@ -24,9 +24,8 @@ STUDY = {
     "seeds": [0, 1],
     "training": {"max_epochs": 5},
 }
-SITE = {  # as docs/cluster.md shows it, but for the first lines, which save the tests time
-    "slurm-init-seconds-before-status-checks": 1,
-    "seconds-between-status-checks": 1,
+SITE = {  # as docs/cluster.md shows it, but for the first line, which saves the tests time
+    "slurm-init-seconds-before-status-checks": 7,
     "default-resources": {"slurm_partition": "cpu", "slurm_account": "lab"},
     "set-resources": {
         "embed": {"slurm_partition": "gpu", "gpu_model": "fake"},

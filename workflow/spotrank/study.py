@@ -35,8 +35,9 @@ class Study:
             name: fetch.samples(name, cohort, donors) for name, cohort in self.cohorts.items()
         }
         self.encoders = self._encoders()
-        self.plans = self._plans()
         self.panels = self._panels()
+        self._check_names()
+        self.plans = self._plans()
         self.losses = self._losses()
         self.heads = self.config["heads"]
         for head in self.heads:
@@ -130,6 +131,15 @@ class Study:
                 raise InputError(f"config: losses: '{label}' stands there twice; keep one.")
             losses[label] = (name, options)
         return losses
+
+    def _check_names(self):
+        """The one place where names are checked that become parts of paths."""
+        configs.path_safe([self.name], "study")
+        configs.path_safe(self.cohorts, "cohorts")
+        for cohort, samples in self.samples.items():
+            configs.path_safe(samples.index, f"cohorts.{cohort}.samples")
+        configs.path_safe(self.encoders, "encoders")
+        configs.path_safe(self.panels, "genes")
 
     def _check_files(self):
         """Raise at once what a job would else raise later."""

@@ -1,0 +1,135 @@
+"""What goes wrong on the way: an error or a correct result, never a wrong table."""
+
+import os
+import re
+import shutil
+import subprocess
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import h5py
+import pytest
+from kill import STUDY, tables, torment
+from runs import finish, snakemake, start
+
+FIT = "sim/leave_one_patient_out/stain_statistics/variance-5/linear/fold0"
+# a file of each kind of output
+OUTPUTS = {
+    "slide": "resources/cohorts/sim/wsis/SIM1.tif",
+    "spots": "results/spots/sim/SIM1.h5ad",
+    "embeddings": "results/embeddings/sim/stain_statistics/SIM1.h5",
+    "panel": "results/small/panels/sim/leave_one_patient_out/variance-5/fold0.tsv",
+    "weights": f"results/small/fits/{FIT}/weights.safetensors",
+    "scores": f"results/small/scores/{FIT}/scores.parquet",
+    "tables": "results/small/tables/scores.parquet",
+    "figures": "results/small/figures/scores.png",
+    "report": "results/small/report.html",
+}
+
+PAYLOAD = {"spots": "X/data", "embeddings": "embeddings"}
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory):
+    """A folder with a finished study."""
+    folder = tmp_path_factory.mktemp("finished")
+    printed, code = snakemake(folder, STUDY)
+    assert code == 0, printed
+    return folder
+
+
+@pytest.fixture
+def copy(finished, tmp_path):
+    """A copy of `finished` that a test may spoil."""
+    return Path(shutil.copytree(finished, tmp_path / "copy"))
+
+
+@contextmanager
+def mounted(folder, *options):
+    """A file system in memory on `folder`, for as long as the block runs; needs root."""
+    mount = [shutil.which("mount") or "mount", "-t", "tmpfs", "-o", ",".join(options)]
+    try:
+        done = subprocess.run([*mount, "tmpfs", folder], capture_output=True, text=True)
+    except FileNotFoundError:
+        pytest.skip("there is no mount here")
+    if done.returncode:
+        pytest.skip(f"mounting a small file system needs root: {done.stderr.strip()}")
+    try:
+        yield
+    finally:
+        subprocess.run([shutil.which("umount"), "--lazy", folder], check=True)
+
+
+def test_killed_runs_are_continued(finished, tmp_path):
+    for _, found in torment(tmp_path, kills=30, longest=10):
+        assert found == tables(finished)
+
+
+@pytest.mark.parametrize("kind", OUTPUTS)
+def test_disk_full(copy, kind):
+    """The disk is full after half of the file, or at once if it is small."""
+    output = copy / OUTPUTS[kind]
+    pages = -(-output.stat().st_size // 8192)
+    output.unlink()
+    with mounted(output.parent, f"size={(pages + 1) * 4096}"):
+        (output.parent / "filler").write_bytes(bytes(4096 if pages > 1 else 8192))
+        printed, code = snakemake(copy, STUDY, "--force", OUTPUTS[kind])
+        assert code == 1
+        assert "No space left on device; make room, or allow to write there" in printed
+        assert "Traceback" not in printed
+        assert [path.name for path in output.parent.iterdir()] == ["filler"]
+
+
+def test_unwritable_folder(copy):
+    output = copy / OUTPUTS["spots"]
+    with mounted(output.parent, "ro"):
+        printed, code = snakemake(copy, STUDY, "--force", OUTPUTS["spots"])
+    assert code == 1
+    assert "Read-only file system" in printed
+
+
+def test_two_runs_at_once(finished, tmp_path):
+    first = start(tmp_path, STUDY, "--cores", "2")
+    while not list(tmp_path.glob(".snakemake/locks/*")) and first.poll() is None:
+        time.sleep(0.05)
+    printed, code = snakemake(tmp_path, STUDY)
+    assert code == 1
+    assert "cannot be locked" in printed
+    printed, code = finish(first)
+    assert code == 0, printed
+    assert tables(tmp_path) == tables(finished)
+
+
+@pytest.mark.parametrize("hours", [-30, 30])
+def test_clock_that_was_wrong(finished, copy, hours):
+    """Everything was made yesterday, or the slides tomorrow."""
+    for path in copy.rglob("*.tif" if hours > 0 else "*.*"):
+        if path.is_file():
+            os.utime(path, times=(time.time() + 3600 * hours,) * 2)
+    printed, code = snakemake(copy, STUDY)
+    assert code == 0, printed
+    assert ("Nothing to be done" in printed) == (hours < 0)
+    assert tables(copy) == tables(finished)
+
+
+@pytest.mark.parametrize("spoil", ["truncated", "flipped"])
+@pytest.mark.parametrize("kind", ["spots", "embeddings"])
+def test_spoiled_cache(finished, copy, kind, spoil):
+    """A cached file that changed is refused, by name; once it is deleted it is made again."""
+    path = copy / OUTPUTS[kind]
+    content = bytearray(path.read_bytes())
+    if spoil == "truncated":
+        del content[len(content) // 2 :]
+    else:
+        with h5py.File(path) as file:
+            place = file[PAYLOAD[kind]].id.get_chunk_info(0).byte_offset
+        content[place + 20] ^= 1
+    path.write_bytes(content)
+    printed, code = snakemake(copy, STUDY)
+    assert code == 1
+    assert re.search(rf"Error: {OUTPUTS[kind]}: .*; delete it and run again\.", printed)
+    path.unlink()
+    printed, code = snakemake(copy, STUDY)
+    assert code == 0, printed
+    assert tables(copy) == tables(finished)
