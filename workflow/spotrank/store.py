@@ -69,7 +69,7 @@ def refuse_links(path):
 @contextmanager
 def job(log):
     """Send everything the block prints to the file `log`; end an `InputError` in one sentence."""
-    with open(log, "w", buffering=1) as stream:
+    with open(log, "w", buffering=1, encoding="utf-8") as stream:
         sys.stdout = sys.stderr = stream
         logging.basicConfig(
             stream=stream, level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S"
@@ -127,7 +127,7 @@ def code_hash(*stages):
         if name in done:
             continue
         done.add(name)
-        tree = ast.parse((folder / f"{name}.py").read_text())
+        tree = ast.parse((folder / f"{name}.py").read_text(encoding="utf-8"))
         for node in ast.walk(tree):
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("spotrank"):
                 inner = node.module.partition(".")[2]
