@@ -120,6 +120,8 @@ def cluster(folder, accounting=False):
                 ),
                 "slurmdbd",
             )
+            ask("sacctmgr", "--immediate", "add", "account", "lab")
+            ask("sacctmgr", "--immediate", "add", "user", "root", "account=lab")
         daemon("slurmctld", "-D", "-f", f"{folder}/slurm.conf")
         daemon("slurmd", "-D", "-N", "here", "-f", f"{folder}/slurm.conf")
         wait_for(lambda: "idle" in ask("sinfo", "--noheader", "--format=%T").stdout, "slurmd")

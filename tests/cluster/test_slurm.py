@@ -186,16 +186,15 @@ def test_failed_jobs_are_reported_and_a_killed_run_goes_on(local, submitted, use
 
 
 def test_with_an_accounting_database(local, submitted, tmp_path):
-    """The same profile, and then the plugin's own way to ask, `sacct`."""
+    """The plugin's own way to ask then, `sacct`, and what it knows afterwards."""
+    folder = spoiled(submitted[0], tmp_path / "study", f"{FITS}/fold0/*")
     (tmp_path / "slurm").mkdir()
     with cluster(tmp_path / "slurm", accounting=True) as env:
-        for command in ("squeue", "sacct"):
-            folder = spoiled(submitted[0], tmp_path / command, f"{FITS}/fold0/*")
-            options = profiles(folder, **{"slurm-status-command": command})
-            printed, code = finish(start(folder, STUDY, *options, SUMMARY, env=env))
-            assert code == 0, printed
-            assert tables(folder).items() <= tables(local).items()
-        columns = ["--allocations", "--noheader", "--parsable2", "--format=State,ReqTRES"]
-        accounted = ask(env, *columns, program="sacct")
-    assert "COMPLETED" in accounted
-    assert "gres/gpu" in accounted
+        options = profiles(folder, **{"slurm-status-command": "sacct"})
+        printed, code = finish(start(folder, STUDY, *options, SUMMARY, env=env))
+        assert code == 0, printed
+        columns = ["--allocations", "--noheader", "--parsable2", "--format=Account,State,ReqTRES"]
+        jobs = ask(env, *columns, program="sacct").splitlines()
+    assert all(job.startswith("lab|COMPLETED|") for job in jobs)
+    assert sum("gres/gpu" in job for job in jobs) == 1
+    assert tables(folder).items() <= tables(local).items()

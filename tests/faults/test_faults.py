@@ -31,15 +31,15 @@ PAYLOAD = {"spots": "X/data", "embeddings": "embeddings"}
 
 @pytest.fixture(scope="session")
 def two_runs(tmp_path_factory):
-    """A folder with a finished study, and how a run ended that was started there meanwhile."""
-    folder = tmp_path_factory.mktemp("finished")
+    """A folder with a finished study, how a run ended that was started there meanwhile, seconds."""
+    folder, begin = tmp_path_factory.mktemp("finished"), time.monotonic()
     run = start(folder, STUDY, "--cores", "2")
     while not list(folder.glob(".snakemake/locks/*")) and run.poll() is None:
         time.sleep(0.05)
     second = snakemake(folder, STUDY)
     printed, code = finish(run)
     assert code == 0, printed
-    return folder, second
+    return folder, second, time.monotonic() - begin
 
 
 @pytest.fixture(scope="session")
@@ -70,8 +70,9 @@ def mounted(folder, *options):
         subprocess.run([shutil.which("umount"), "--lazy", folder], check=True)
 
 
-def test_killed_runs_are_continued(finished, tmp_path):
-    for _, found in torment(tmp_path, kills=30, longest=7):
+def test_killed_runs_are_continued(two_runs, tmp_path):
+    finished, _, seconds = two_runs
+    for _, found in torment(tmp_path, kills=30, longest=seconds / 4):
         assert found == tables(finished)
 
 

@@ -7,7 +7,7 @@ rule score:
     log:
         f"logs/{study.name}/score/{{cohort}}/{{split}}/{{encoder}}/{{panel}}/{{head}}/fold{{fold}}.log",
     conda:
-        "../../envs/report.yaml"
+        "../../envs/fit.yaml"
     resources:
         mem_mb=memory(2000, 20),
         runtime=minutes(60),

@@ -14,7 +14,7 @@ from spotrank.store import InputError
 SCHEMA = yaml.safe_load(
     (Path(__file__).parents[1] / "schemas" / "config.schema.yaml").read_text(encoding="utf-8")
 )
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._=-]{0,99}")
 # stricter than JSON: no nan, no infinity, and 1.0 is no integer
 VALIDATOR = jsonschema.validators.extend(
     jsonschema.Draft202012Validator,
@@ -62,7 +62,7 @@ def path_safe(names, key):
         if not NAME.fullmatch(name):
             raise InputError(
                 f"config: {key}: the name '{' '.join(name.split())}' can't be part of a path; use "
-                "at most 100 letters, digits, '.', '_' and '-', first a letter or digit."
+                "at most 100 letters, digits, '.', '_', '=' and '-', first a letter or digit."
             )
 
 
