@@ -44,6 +44,7 @@ AccountingStorageType=accounting_storage/slurmdbd
 AccountingStorageHost=localhost
 AccountingStoragePort={dbd_port}
 AccountingStoragePass={folder}/munge.socket
+AccountingStorageTRES=gres/gpu
 """
 GPUS = """
 NodeName=here Name=gpu Type=fake File=/dev/null
