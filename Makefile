@@ -1,10 +1,13 @@
-# `make demo`: the demo study; `make test`: lint and all tests; `make bench`: ratios of speed.
-# Each sets up .venv first.
+# `make demo`: the demo study; `make test`: lint and all tests but those on SLURM, which `make
+# test-slurm` installs and starts; `make kill`: kill runs KILLS times; `make bench`: ratios of speed;
+# `make errors`: write docs/errors.md. Each sets up .venv first.
 PYTHON ?= python3
 BIN := .venv/bin
 LOCK := envs/requirements.lock
+SLURM := slurm-wlm slurmdbd munge mariadb-server
+KILLS ?= 200
 
-.PHONY: demo test bench lint
+.PHONY: demo test test-slurm kill bench errors lint
 .DELETE_ON_ERROR:
 
 demo: .venv/ready
@@ -14,6 +17,20 @@ demo: .venv/ready
 
 test: lint
 	$(BIN)/python -m pytest
+
+test-slurm: .venv/ready
+	@{ command -v slurmctld && command -v munged && command -v slurmdbd && command -v mariadbd; } \
+		> /dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null || \
+		{ echo "install $(SLURM), or be root on Debian" >&2; exit 1; }; \
+		apt-get update -q && RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive \
+		apt-get install -y -q --no-install-recommends $(SLURM); }
+	$(BIN)/python -m pytest tests/cluster
+
+kill: .venv/ready
+	$(BIN)/python tests/faults/kill.py $(KILLS)
+
+errors: .venv/ready
+	ERRORS=write $(BIN)/python -m pytest tests/unit/test_bad_input.py
 
 bench: .venv/ready
 	$(BIN)/python tests/benchmarks/bench_fit.py

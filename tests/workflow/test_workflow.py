@@ -2,16 +2,13 @@
 
 import re
 import shutil
-import subprocess
-import sys
 
 import anndata
 import h5py
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
-from conftest import ROOT
+from runs import snakemake
 from scipy import stats
 
 COLUMNS = [
@@ -31,16 +28,6 @@ SMALL = {
     "seeds": [0, 1],
     "training": {"max_epochs": 5},
 }
-
-
-def snakemake(folder, config, *options, cores=2):
-    """Run the workflow in `folder`; what it printed, and its exit code."""
-    (folder / "study.yaml").write_text(yaml.safe_dump(config))
-    command = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "workflow/Snakefile"]
-    command += ["--cores", str(cores), "--directory", folder]
-    command += ["--configfile", folder / "study.yaml", *options]
-    run = subprocess.run(command, capture_output=True, text=True, check=False)
-    return run.stdout + run.stderr, run.returncode
 
 
 def jobs(printed):

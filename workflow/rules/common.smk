@@ -1,6 +1,9 @@
+from pathlib import Path
+
 from snakemake.exceptions import WorkflowError
 
 from spotrank import encoders, fetch
+from spotrank.config import as_list
 from spotrank.store import InputError, code_hash
 from spotrank.study import Study
 
@@ -20,6 +23,25 @@ wildcard_constraints:
     head="[^/]+",
     auxiliary="[^/]+",
     fold="[0-9]+",
+
+
+def memory(mb, per_mb, *names):
+    """Resource function: `mb` and `per_mb` for each MB of the inputs `names` (or of all).
+
+    A job that is tried again asks for as much again.
+    """
+
+    def ask(wildcards, input, attempt):
+        files = [file for name in names for file in as_list(input.get(name, []))] or input
+        size_mb = sum(Path(file).stat().st_size for file in files) / 2**20
+        return attempt * (mb + int(per_mb * size_mb))
+
+    return ask
+
+
+def minutes(n):
+    """Resource function: `n`, and as much again when a job is tried again."""
+    return lambda wildcards, attempt: attempt * n
 
 
 def samples_of(wildcards, *parts):

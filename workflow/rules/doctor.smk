@@ -3,7 +3,7 @@ rule plan:
         f"logs/{study.name}/plan.log",
     localrule: True
     conda:
-        "../../envs/spotrank.yaml"
+        "../../envs/embed.yaml"
     params:
         hest=study.hest_samples,
         kinds=study.hest_kinds,
@@ -17,7 +17,7 @@ rule doctor:
         f"logs/{study.name}/doctor.log",
     localrule: True
     conda:
-        "../../envs/spotrank.yaml"
+        "../../envs/embed.yaml"
     params:
         encoders=study.encoders,
         patches=study.config["patches"],

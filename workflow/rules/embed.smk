@@ -9,12 +9,14 @@ rule embed:
     log:
         "logs/embed/{cohort}/{encoder}/{sample}.log",
     conda:
-        "../../envs/spotrank.yaml"
+        "../../envs/embed.yaml"
     threads: 2
     resources:
         # an encoder of a billion weights, read and built, and what it computes with
-        mem_mb=lambda wildcards: 16000 if study.weights(wildcards.encoder) else 4000,
-        runtime=240,
+        mem_mb=lambda wildcards, attempt: attempt
+        * (16000 if study.weights(wildcards.encoder) else 4000),
+        runtime=minutes(240),
+        gpu=lambda wildcards: study.uses_gpu(wildcards.encoder),
     params:
         encoder=lambda wildcards: study.encoders[wildcards.encoder],
         batch_size=lambda wildcards: study.batch_size(wildcards.encoder),

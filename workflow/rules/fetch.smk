@@ -6,10 +6,10 @@ rule simulate:
     log:
         "logs/simulate/{cohort}/{sample}.log",
     conda:
-        "../../envs/spotrank.yaml"
+        "../../envs/data.yaml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=memory(2000, 0),
+        runtime=minutes(10),
     params:
         cohort=lambda wildcards: study.simulation(wildcards.cohort),
         code=code_hash("simulate"),
@@ -24,7 +24,7 @@ rule simulate_table:
         "logs/simulate/{cohort}/table.log",
     localrule: True
     conda:
-        "../../envs/spotrank.yaml"
+        "../../envs/data.yaml"
     params:
         cohort=lambda wildcards: study.simulation(wildcards.cohort),
         code=code_hash("simulate"),
@@ -43,7 +43,7 @@ rule fetch:
         "logs/fetch/{revision}/{sample}.log",
     localrule: True
     conda:
-        "../../envs/spotrank.yaml"
+        "../../envs/embed.yaml"
     params:
         revision="{revision}",
         folder=HEST,
@@ -60,7 +60,7 @@ rule fetch_image:
         kind="wsis|patches",
     localrule: True
     conda:
-        "../../envs/spotrank.yaml"
+        "../../envs/embed.yaml"
     params:
         revision="{revision}",
         folder=HEST,
@@ -75,7 +75,7 @@ rule fetch_weights:
         "logs/weights/{encoder}/{revision}.log",
     localrule: True
     conda:
-        "../../envs/spotrank.yaml"
+        "../../envs/embed.yaml"
     params:
         row=lambda wildcards: encoders.row(wildcards.encoder, wildcards.revision),
     script:

@@ -14,12 +14,16 @@ rule fit:
     log:
         f"logs/{study.name}/fit/{{cohort}}/{{split}}/{{encoder}}/{{panel}}/{{head}}/{{auxiliary}}/fold{{fold}}.log",
     conda:
-        "../../envs/spotrank.yaml"
+        "../../envs/fit.yaml"
     # one thread: folds run side by side, and sums come out the same on every machine's share
     threads: 1
     resources:
-        mem_mb=lambda wildcards, input: 4000 + 20 * int(input.size_mb),
-        runtime=240,
+        # patches are held in memory, embeddings and counts several times over
+        mem_mb=lambda wildcards, input, attempt: memory(
+            16000 if "st" in input.keys() else 4000, 20, "spots", "embeddings"
+        )(wildcards, input, attempt),
+        runtime=minutes(240),
+        gpu=1,
     params:
         samples=lambda wildcards: samples_of(wildcards, "train", "validation", "test"),
         fold=fold_of,

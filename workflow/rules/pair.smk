@@ -8,10 +8,10 @@ rule pair:
     log:
         "logs/pair/{cohort}/{sample}.log",
     conda:
-        "../../envs/spotrank.yaml"
+        "../../envs/data.yaml"
     resources:
-        mem_mb=lambda wildcards, input: 1000 + 10 * int(input.size_mb),
-        runtime=30,
+        mem_mb=memory(1000, 10, "st"),
+        runtime=minutes(30),
     params:
         qc=study.config["spots"],
         patches=study.config["patches"],

@@ -11,10 +11,10 @@ rule panel:
     log:
         f"logs/{study.name}/panel/{{cohort}}/{{split}}/{{panel}}/fold{{fold}}.log",
     conda:
-        "../../envs/spotrank.yaml"
+        "../../envs/data.yaml"
     resources:
-        mem_mb=lambda wildcards, input: 2000 + 20 * int(input.size_mb),
-        runtime=30,
+        mem_mb=memory(2000, 20),
+        runtime=minutes(30),
     params:
         panel=lambda wildcards: study.gene_lists[wildcards.panel],
         samples=samples_of,

@@ -35,10 +35,10 @@ rule figures:
     log:
         f"logs/{study.name}/figures.log",
     conda:
-        "../../envs/spotrank.yaml"
+        "../../envs/report.yaml"
     resources:
-        mem_mb=lambda wildcards, input: 2000 + 20 * int(input.size_mb),
-        runtime=30,
+        mem_mb=memory(2000, 20),
+        runtime=minutes(30),
     params:
         code=code_hash("report"),
     script:
@@ -64,10 +64,10 @@ rule maps:
     log:
         f"logs/{study.name}/maps/{{cohort}}/{{sample}}.log",
     conda:
-        "../../envs/spotrank.yaml"
+        "../../envs/report.yaml"
     resources:
-        mem_mb=lambda wildcards, input: 2000 + 10 * int(input.size_mb),
-        runtime=30,
+        mem_mb=memory(2000, 10, "spots", "scores", "predictions"),
+        runtime=minutes(30),
     params:
         fit=lambda wildcards: study.tested_in(wildcards.cohort, wildcards.sample),
         scaling=study.config["genes"]["scaling"],
@@ -96,7 +96,7 @@ rule report:
         f"logs/{study.name}/report.log",
     localrule: True
     conda:
-        "../../envs/spotrank.yaml"
+        "../../envs/report.yaml"
     params:
         config=config,
         snakefile=workflow.main_snakefile,

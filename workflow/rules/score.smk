@@ -7,10 +7,10 @@ rule score:
     log:
         f"logs/{study.name}/score/{{cohort}}/{{split}}/{{encoder}}/{{panel}}/{{head}}/{{auxiliary}}/fold{{fold}}.log",
     conda:
-        "../../envs/spotrank.yaml"
+        "../../envs/fit.yaml"
     resources:
-        mem_mb=lambda wildcards, input: 2000 + 20 * int(input.size_mb),
-        runtime=60,
+        mem_mb=memory(2000, 20),
+        runtime=minutes(60),
     params:
         samples=lambda wildcards: samples_of(wildcards, "test"),
         patients=lambda wildcards: study.samples[wildcards.cohort]["patient"].to_dict(),

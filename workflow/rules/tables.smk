@@ -7,7 +7,7 @@ rule splits:
         f"logs/{study.name}/splits.log",
     localrule: True
     conda:
-        "../../envs/spotrank.yaml"
+        "../../envs/data.yaml"
     params:
         plans=study.plans,
         patients={name: table["patient"].to_dict() for name, table in study.samples.items()},
@@ -34,10 +34,10 @@ rule tables:
     log:
         f"logs/{study.name}/tables.log",
     conda:
-        "../../envs/spotrank.yaml"
+        "../../envs/report.yaml"
     resources:
-        mem_mb=lambda wildcards, input: 2000 + 20 * int(input.size_mb),
-        runtime=30,
+        mem_mb=memory(2000, 20),
+        runtime=minutes(30),
     params:
         code=code_hash("tables"),
     script:

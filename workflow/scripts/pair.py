@@ -14,4 +14,4 @@ with job(snakemake.log[0]):
         snakemake.input.get("patch_file"),
     )
     with whole(snakemake.output[0]) as path:
-        spots.write_h5ad(path)
+        spots.write_h5ad(path, compression="gzip")  # which has checksums

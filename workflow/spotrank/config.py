@@ -1,5 +1,7 @@
 """A study's config: checked against the schema, defaults filled in, errors in one sentence."""
 
+import math
+import re
 from copy import deepcopy
 from difflib import get_close_matches
 from pathlib import Path
@@ -11,6 +13,17 @@ from spotrank.store import InputError
 
 SCHEMA = yaml.safe_load(
     (Path(__file__).parents[1] / "schemas" / "config.schema.yaml").read_text(encoding="utf-8")
+)
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._=-]{0,99}")
+# stricter than JSON: no nan, no infinity, and 1.0 is no integer
+VALIDATOR = jsonschema.validators.extend(
+    jsonschema.Draft202012Validator,
+    type_checker=jsonschema.Draft202012Validator.TYPE_CHECKER.redefine_many(
+        {
+            "integer": lambda _, x: type(x) is int,
+            "number": lambda _, x: type(x) is int or (type(x) is float and math.isfinite(x)),
+        }
+    ),
 )
 
 
@@ -44,6 +57,16 @@ def one_of(name, choices, key):
     return name
 
 
+def path_safe(names, key):
+    """`InputError` naming the config's `key` if one of `names` can't be part of a path."""
+    for name in names:
+        if not NAME.fullmatch(name):
+            raise InputError(
+                f"config: {key}: the name '{' '.join(name.split())}' can't be part of a path; use "
+                "at most 100 letters, digits, '.', '_', '=' and '-', first a letter or digit."
+            )
+
+
 def nearest(word, words):
     """', did you mean …?' for the word nearest to `word`, or nothing."""
     found = get_close_matches(str(word), map(str, words), n=1, cutoff=0.5)
@@ -53,7 +76,7 @@ def nearest(word, words):
 def _check(instance, schema, where):
     """Validate `instance` and fill in the defaults of `schema`."""
     schema = {**schema, "$defs": SCHEMA["$defs"]}
-    validator = jsonschema.Draft202012Validator(schema)
+    validator = VALIDATOR(schema)
     error = jsonschema.exceptions.best_match(validator.iter_errors(instance))
     if error:
         raise InputError(_sentence(error, where))

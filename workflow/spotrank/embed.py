@@ -4,12 +4,13 @@ import json
 import logging
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import numpy as np
 from tqdm import tqdm
 
 from spotrank import hest, slides
-from spotrank.store import InputError, whole
+from spotrank.store import InputError, in_a_line, refuse_links, whole
 
 
 def embed(encoder, patches, barcodes, coords, path, made_by, batch_size, threads):
@@ -40,7 +41,9 @@ def embed(encoder, patches, barcodes, coords, path, made_by, batch_size, threads
                         f"{expected} are stated; correct 'pooling' or resources/encoders.yaml."
                     )
                 if start == 0:
-                    embeddings = file.create_dataset("embeddings", (n, vectors.shape[1]), "f4")
+                    embeddings = file.create_dataset(
+                        "embeddings", (n, vectors.shape[1]), "f4", fletcher32=True
+                    )
                 embeddings[start : start + len(vectors)] = vectors
                 start += len(vectors)
                 progress.update(len(vectors))
@@ -67,18 +70,14 @@ def patches_of(encoder, geometry, st, metadata, wsi=None, patch_file=None):
     spots = hest.read_spots(st)
     spatial = np.asarray(spots.obsm["spatial"], float)
     side = slides.patch_side(geometry, hest.read_pixel_size(metadata))
-    inside = slides.on_slide(wsi, spatial, side)
-    if not inside.any():
-        raise InputError(
-            f"{st}: no spot lies on the slide {wsi}; check 'spatial' (px of the whole slide) and "
-            f"'pixel_size_um_estimated' in {metadata}."
-        )
+    inside = slides.on_slide(wsi, spatial, side, st, metadata)
     patches = slides.SlidePatches(wsi, spatial[inside], side, encoder.size, encoder.interpolation)
     return patches, list(spots.obs_names[inside]), spatial[inside]
 
 
-def all_patches(size, geometry, st, metadata, wsi, patch_file, threads):
-    """All patches of a sample in memory, as `(barcodes, uint8 (n, size, size, 3))`."""
+def all_patches(px, geometry, st, metadata, wsi, patch_file, threads):
+    """All patches of a sample in memory, as `(barcodes, uint8 (n, px, px, 3))`."""
+    size = SimpleNamespace(size=px, interpolation="lanczos")
     patches, barcodes, _ = patches_of(size, geometry, st, metadata, wsi, patch_file)
     return list(barcodes), np.concatenate(list(read_ahead(patches, 64, threads)))
 
@@ -132,15 +131,23 @@ def read(path, made_by=None):
 
     again = "delete it and run again" if made_by else "make it again"
     try:
+        refuse_links(path)
         with h5py.File(path) as file:
-            embeddings = file["embeddings"][:].astype(np.float32)
+            embeddings = file["embeddings"][:]
             barcodes = [barcode.decode() for barcode in file["barcode"][:].ravel()]
-            attributes = dict(file.attrs)
+            n_spots, found = file.attrs.get("n_spots"), json.loads(file.attrs.get("made_by", "{}"))
+        if np.iscomplexobj(embeddings):
+            raise InputError(
+                f"{path}: embeddings are {embeddings.dtype}, not real numbers; {again}."
+            )
+        embeddings = embeddings.astype(np.float32)
+    except InputError:
+        raise
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; check the cohort's 'embeddings'.") from None
-    except (OSError, KeyError, ValueError, AttributeError) as error:
+    except Exception as error:  # whatever the library makes of a file that is damaged
         raise InputError(
-            f"{path}: not a whole file of 'embeddings' and 'barcode' ({error}); {again}."
+            f"{path}: not a whole file of 'embeddings' and 'barcode' ({in_a_line(error)}); {again}."
         ) from None
     if embeddings.ndim != 2 or len(embeddings) != len(barcodes):
         raise InputError(
@@ -151,9 +158,8 @@ def read(path, made_by=None):
     if not np.isfinite(embeddings).all():
         raise InputError(f"{path}: some embeddings are not finite numbers; {again}.")
     if made_by is not None:
-        if attributes.get("n_spots") != len(barcodes):
+        if n_spots != len(barcodes):
             raise InputError(f"{path}: is not complete; {again}.")
-        found = json.loads(attributes["made_by"])
         for key, value in json.loads(json.dumps(made_by)).items():
             if found.get(key) != value:
                 raise InputError(

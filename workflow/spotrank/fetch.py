@@ -7,10 +7,9 @@ import pandas as pd
 import yaml
 
 from spotrank import hub, simulate
-from spotrank.config import SCHEMA, nearest, one_of
+from spotrank.config import nearest, one_of
 from spotrank.store import InputError, whole
 
-NAME = SCHEMA["$defs"]["name"]["pattern"]
 FOLDER = Path("resources/cohorts")  # of cohorts that the workflow makes
 HEST = Path("resources/hest")  # of HEST-1k's own files, which belong to no cohort
 REPOSITORY = ("MahmoodLab/hest", "dataset")
@@ -33,12 +32,6 @@ def samples(name, cohort, donors):
     table = table.set_index("id").rename_axis("sample")
     if cohort["source"] != "simulated":
         table = table.loc[_chosen(name, cohort, table)]
-        for sample in table.index:
-            if not re.fullmatch(NAME, sample):
-                raise InputError(
-                    f"cohorts.{name}: the sample id '{sample}' can't be part of a path; rename it "
-                    "with letters, digits, '.', '_' and '-'."
-                )
     patient = table["patient"].fillna("")
     datasets = table.groupby(patient)["dataset_title"].transform("nunique")
     patient = patient.where(datasets < 2, patient + " (" + table["dataset_title"].fillna("") + ")")
@@ -135,6 +128,8 @@ def read_table(path):
     for column in ("id", "patient", "dataset_title"):
         if column not in table:
             raise InputError(f"{path}: lacks the column '{column}'; add it.")
+    if table["id"].isna().any():
+        raise InputError(f"{path}: row {table['id'].isna().argmax() + 2} has no id; fill it in.")
     if table["id"].duplicated().any():
         twice = table.loc[table["id"].duplicated(), "id"].iloc[0]
         raise InputError(f"{path}: the sample '{twice}' stands there twice; keep one row.")

@@ -479,7 +479,7 @@ def _train(grid, train, validation, training):
     runs = pd.DataFrame(grid.runs, columns=["loss", "seed"])
     history = runs.join(history.set_index("run")).reset_index(drop=True)
     best = {key: value.cpu() for key, value in best.items()}
-    retained = grid.auxiliary.retained(best).int().numpy()
+    retained = grid.auxiliary.retained(best).long().numpy()
     return runs.assign(epochs=epochs, best_epoch=best_epoch, n_auxiliary=retained), best, history
 
 

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 
-from spotrank.store import InputError, read_h5ad
+from spotrank.store import InputError, in_a_line, read_h5ad, refuse_links
 
 
 def read_spots(st):
@@ -18,10 +18,18 @@ def read_spots(st):
         raise InputError(f"{st}: the barcode '{twice}' stands there twice; keep one spot.")
     if "spatial" not in adata.obsm:
         raise InputError(f"{st}: lacks obsm['spatial'], the spots' centres in px; add it.")
-    spatial = np.asarray(adata.obsm["spatial"], float)
-    if spatial.shape != (adata.n_obs, 2) or not np.isfinite(spatial).all():
+    if not _are_places(adata.obsm["spatial"], adata.n_obs):
         raise InputError(f"{st}: obsm['spatial'] is not two finite numbers a spot; mend it.")
     return adata
+
+
+def _are_places(values, n):
+    """Whether `values` are finite numbers `(n, 2)`."""
+    try:
+        places = np.asarray(values, float)
+    except (ValueError, TypeError):
+        return False
+    return places.shape == (n, 2) and bool(np.isfinite(places).all())
 
 
 def read_pixel_size(metadata):
@@ -31,9 +39,9 @@ def read_pixel_size(metadata):
             value = json.load(file).get("pixel_size_um_estimated")
     except FileNotFoundError:
         raise InputError(f"{metadata}: no such file; the pixel size stands there.") from None
-    except (ValueError, AttributeError) as error:
-        raise InputError(f"{metadata}: not a JSON object ({error}); mend it.") from None
-    if not isinstance(value, int | float) or not 0 < value < 100:
+    except (OSError, ValueError, AttributeError, RecursionError) as error:
+        raise InputError(f"{metadata}: not a JSON object ({in_a_line(error)}); mend it.") from None
+    if type(value) not in (int, float) or not 0 < value < 100:
         raise InputError(
             f"{metadata}: 'pixel_size_um_estimated' is {value!r}, not a length in µm; set it."
         )
@@ -48,23 +56,28 @@ def read_patches(path):
     import h5py
 
     try:
+        refuse_links(path)
         file = h5py.File(path)
         barcodes = [barcode.decode() for barcode in file["barcode"][:].ravel()]
         coords, images = file["coords"][:], file["img"]
+        shape, dtype = images.shape, images.dtype
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; get it or use patches.source: wsis.") from None
-    except (OSError, KeyError, AttributeError, UnicodeDecodeError) as error:
+    except InputError:
+        raise
+    except Exception as error:  # whatever the library makes of a file that is damaged
         raise InputError(
-            f"{path}: not HEST's patch file with 'img', 'barcode' and 'coords' ({error}); "
-            "get it again."
+            f"{path}: not HEST's patch file with 'img', 'barcode' and 'coords' "
+            f"({in_a_line(error)}); get it again."
         ) from None
-    if images.ndim != 4 or images.shape[-1] != 3 or images.dtype != np.uint8:
+    if dtype != np.uint8 or len(shape) != 4 or not 0 < shape[1] == shape[2] or shape[3] != 3:
         raise InputError(
-            f"{path}: 'img' is {images.dtype} {images.shape}, not uint8 (n, px, px, 3); "
-            "get it again."
+            f"{path}: 'img' is {dtype} {shape}, not uint8 (n, px, px, 3); get it again."
         )
     if not len(barcodes) == len(coords) == len(images):
         raise InputError(f"{path}: 'img', 'barcode' and 'coords' differ in length; get it again.")
+    if not _are_places(coords, len(barcodes)):
+        raise InputError(f"{path}: 'coords' is not two finite numbers a patch; get it again.")
     if len(set(barcodes)) < len(barcodes):
         raise InputError(f"{path}: a barcode stands there twice; keep one patch a spot.")
     return barcodes, coords, images

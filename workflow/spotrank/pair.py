@@ -7,7 +7,7 @@ import pandas as pd
 from scipy import sparse
 
 from spotrank import hest, slides
-from spotrank.store import InputError
+from spotrank.store import InputError, in_a_line, unreadable
 
 
 def pair(st, metadata, qc, patches, wsi=None, patch_file=None):
@@ -24,7 +24,11 @@ def pair(st, metadata, qc, patches, wsi=None, patch_file=None):
     `uns`: `pixel_size_um`, `patch_side_px` and `qc`, the number of spots left after each step.
     Raises `InputError` for what is no count, lacks coordinates, or leaves no spot.
     """
-    adata = hest.read_spots(st).to_memory()
+    adata = hest.read_spots(st)
+    try:
+        adata = adata.to_memory()
+    except Exception as error:
+        raise unreadable(st, error) from None
     counts = _counts(adata, st)
     spatial = np.asarray(adata.obsm["spatial"], float)
     adata.var_names_make_unique()
@@ -40,7 +44,7 @@ def pair(st, metadata, qc, patches, wsi=None, patch_file=None):
         "low_mito": mito < qc["max_mito"],
     }
     if wsi is not None:
-        steps["on_slide"] = slides.on_slide(wsi, spatial, side)
+        steps["on_slide"] = slides.on_slide(wsi, spatial, side, st, metadata)
     if patch_file is not None:
         barcodes = hest.read_patches(patch_file)[0]
         steps["has_patch"] = adata.obs_names.isin(barcodes)
@@ -79,7 +83,12 @@ def _counts(adata, st):
     """The raw counts as CSR float32 without stored zeros; `InputError` for what is no count."""
     if adata.X is None or 0 in adata.shape:
         raise InputError(f"{st}: has no counts (its shape is {adata.shape}); get it again.")
-    counts = sparse.csr_matrix(adata.X, dtype=np.float32)
+    try:
+        counts = sparse.csr_matrix(adata.X, dtype=np.float32)
+    except (ValueError, TypeError, IndexError) as error:
+        raise InputError(
+            f"{st}: X is no matrix of numbers ({in_a_line(error)}); put the raw counts in X."
+        ) from None
     counts.sum_duplicates()
     values = counts.data
     for wrong, what in (

@@ -103,7 +103,9 @@ def write_sample(st, wsi, metadata, sample_id, patients=4, spots=300, genes=200,
     with whole(wsi) as temporary:
         _write_pyramid(temporary, rgb, traits.pixel_size)
     with whole(metadata) as temporary:
-        temporary.write_text(json.dumps(row | {"section": row["subseries"]}, indent=1))
+        temporary.write_text(
+            json.dumps(row | {"section": row["subseries"]}, indent=1), encoding="utf-8"
+        )
 
 
 def _sections(patients):

@@ -101,11 +101,20 @@ def patch_side(patches, pixel_size_um):
     return patches["size"] * patches["um_per_px"] / pixel_size_um
 
 
-def on_slide(path, spatial, side):
-    """Which patches lie wholly on the slide: bool `(n_spots,)`."""
+def on_slide(path, spatial, side, st, metadata):
+    """Which patches lie wholly on the slide: bool `(n_spots,)`; `InputError` if none does.
+
+    st, metadata: where `spatial` and the pixel size come from.
+    """
     with open_slide(path) as slide:
         extent = np.array(slide.dimensions)
-    return ((spatial - side / 2 >= 0) & (spatial + side / 2 <= extent)).all(1)
+    inside = ((spatial - side / 2 >= 0) & (spatial + side / 2 <= extent)).all(1)
+    if not inside.any():
+        raise InputError(
+            f"{st}: no spot lies on the slide {path}; check 'spatial' (px of the whole slide) and "
+            f"'pixel_size_um_estimated' in {metadata}."
+        )
+    return inside
 
 
 def overview(path, side=1200):

@@ -1,12 +1,18 @@
 """Files written whole or not at all, files read with one-sentence errors, and logs of jobs."""
 
 import ast
+import errno
+import glob
 import hashlib
 import logging
+import os
+import secrets
 import sys
 import traceback
 from contextlib import contextmanager
 from pathlib import Path
+
+DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 class InputError(Exception):
@@ -17,22 +23,53 @@ class InputError(Exception):
 def whole(path):
     """Yield a temporary path beside `path` that becomes `path` if the block succeeds.
 
-    The temporary name is always the same, so what a killed job left is overwritten by the next.
+    What a killed job left is removed by the next that writes `path`. Of two that write it at once,
+    on one machine or two, the later wins, and the other ends in an `InputError`, as does one that
+    the disk has no room for or that may not write there.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".part-{path.name}")
+    temporary = path.with_name(f".part-{secrets.token_hex(4)}-{path.name}")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        for left in path.parent.glob(f".part-{'?' * 8}-{glob.escape(path.name)}"):
+            left.unlink(missing_ok=True)
         yield temporary
+        if not temporary.exists():
+            raise InputError(f"{path}: another run writes it too; end one of them and run again.")
         temporary.replace(path)
+    except Exception as error:
+        for reason in map(os.strerror, DISK):  # some libraries keep the words only
+            if reason in str(error):
+                raise InputError(
+                    f"{path}: {reason}; make room, or allow to write there, and run again."
+                ) from None
+        raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def refuse_links(path):
+    """Raise `InputError` if an HDF5 file holds data that lie in another file: a hostile one could
+    so bring any file of the machine into the results."""
+    import h5py
+
+    def elsewhere(name, what):
+        if isinstance(what, h5py.ExternalLink) or (
+            isinstance(what, h5py.Dataset) and (what.is_virtual or what.external)
+        ):
+            return name
+        return None
+
+    with h5py.File(path) as file:
+        name = file.visititems_links(elsewhere) or file.visititems(elsewhere)
+    if name:
+        raise InputError(f"{path}: '{name}' lies in another file; copy it into this one.")
 
 
 @contextmanager
 def job(log):
     """Send everything the block prints to the file `log`; end an `InputError` in one sentence."""
-    with open(log, "w", buffering=1) as stream:
+    with open(log, "w", buffering=1, encoding="utf-8") as stream:
         sys.stdout = sys.stderr = stream
         logging.basicConfig(
             stream=stream, level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S"
@@ -54,14 +91,27 @@ def read_h5ad(path, backed=None):
     import anndata
 
     try:
+        refuse_links(path)
         return anndata.read_h5ad(path, backed=backed)
+    except InputError:
+        raise
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; check the cohort's folder and samples.") from None
-    except (OSError, KeyError, ValueError) as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(
-            f"{path}: not a readable h5ad, perhaps truncated ({reason}); get it again."
-        ) from None
+    except Exception as error:  # whatever the libraries make of a file that is damaged
+        raise unreadable(path, error) from None
+
+
+def unreadable(path, error):
+    """The `InputError` of an h5ad file that a library stumbles over."""
+    return InputError(
+        f"{path}: not a readable h5ad, perhaps truncated ({in_a_line(error)}); get it again, or if "
+        "the workflow made it, delete it and run again."
+    )
+
+
+def in_a_line(error):
+    """What an exception of a library says, short, for an `InputError`."""
+    return " ".join(str(error).split())[:200] or type(error).__name__
 
 
 def code_hash(*stages):
@@ -77,7 +127,7 @@ def code_hash(*stages):
         if name in done:
             continue
         done.add(name)
-        tree = ast.parse((folder / f"{name}.py").read_text())
+        tree = ast.parse((folder / f"{name}.py").read_text(encoding="utf-8"))
         for node in ast.walk(tree):
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("spotrank"):
                 inner = node.module.partition(".")[2]

@@ -42,11 +42,12 @@ class Study:
             name: fetch.samples(name, cohort, donors) for name, cohort in self.cohorts.items()
         }
         self.encoders = self._encoders()
-        self.plans = self._plans()
         self.panels = self._panels()
         self.losses = self._losses()
         self.heads = self._heads(config.get("training", {}))
         self.auxiliary = self._auxiliary()
+        self._check_names()
+        self.plans = self._plans()
         self.fits = self._fits()
         self.gene_lists = self.panels | self._rankings()
         self._check_files()
@@ -269,6 +270,17 @@ class Study:
             return None
         return _ranking_name(strategy["prior"], self.panels[panel].get("samples", "train"))
 
+    def _check_names(self):
+        """The one place where names are checked that become parts of paths."""
+        configs.path_safe([self.name], "study")
+        configs.path_safe(self.cohorts, "cohorts")
+        for cohort, samples in self.samples.items():
+            configs.path_safe(samples.index, f"cohorts.{cohort}.samples")
+        configs.path_safe(self.encoders, "encoders")
+        configs.path_safe(self.panels, "genes")
+        configs.path_safe(self.heads, "heads")
+        configs.path_safe(self.auxiliary, "auxiliary")
+
     def _check_files(self):
         """Raise at once what a job would else raise later."""
         for cohort in self.cohorts:
@@ -330,6 +342,10 @@ class Study:
             for encoder in self.encoders
         )
         return ["st", "metadata"] + [self.config["patches"]["source"]] * seen
+
+    def uses_gpu(self, encoder):
+        """Number of GPUs that an encoder makes use of: 1, or 0 if it has no weights."""
+        return int(isinstance(self.encoders[encoder], dict))
 
     def images(self, cohort, sample):
         """`{'wsi': path}` or `{'patch_file': path}`, or nothing if no encoder needs patches."""

@@ -1,0 +1,142 @@
+"""What goes wrong on the way: an error or a correct result, never a wrong table."""
+
+import os
+import re
+import shutil
+import subprocess
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import h5py
+import pytest
+from kill import STUDY, tables, torment
+from runs import finish, snakemake, start
+
+FIT = "sim/leave_one_patient_out/stain_statistics/variance-5/linear/fold0"
+# a file of each kind of output
+OUTPUTS = {
+    "slide": "resources/cohorts/sim/wsis/SIM1.tif",
+    "spots": "results/spots/sim/SIM1.h5ad",
+    "embeddings": "results/embeddings/sim/stain_statistics/SIM1.h5",
+    "panel": "results/small/panels/sim/leave_one_patient_out/variance-5/fold0.tsv",
+    "weights": f"results/small/fits/{FIT}/weights.safetensors",
+    "scores": f"results/small/scores/{FIT}/scores.parquet",
+    "tables": "results/small/tables/scores.parquet",
+    "figures": "results/small/figures/scores.png",
+}
+
+PAYLOAD = {"spots": "X/data", "embeddings": "embeddings"}
+
+
+@pytest.fixture(scope="session")
+def two_runs(tmp_path_factory):
+    """A folder with a finished study, how a run ended that was started there meanwhile, seconds."""
+    folder, begin = tmp_path_factory.mktemp("finished"), time.monotonic()
+    run = start(folder, STUDY, "--cores", "2")
+    while not list(folder.glob(".snakemake/locks/*")) and run.poll() is None:
+        time.sleep(0.05)
+    second = snakemake(folder, STUDY)
+    printed, code = finish(run)
+    assert code == 0, printed
+    return folder, second, time.monotonic() - begin
+
+
+@pytest.fixture(scope="session")
+def finished(two_runs):
+    """A folder with a finished study."""
+    return two_runs[0]
+
+
+@pytest.fixture
+def copy(finished, tmp_path):
+    """A copy of `finished` that a test may spoil."""
+    return Path(shutil.copytree(finished, tmp_path / "copy"))
+
+
+@contextmanager
+def mounted(folder, *options):
+    """A file system in memory on `folder`, for as long as the block runs; needs root."""
+    mount = [shutil.which("mount") or "mount", "-t", "tmpfs", "-o", ",".join(options)]
+    try:
+        done = subprocess.run([*mount, "tmpfs", folder], capture_output=True, text=True)
+    except FileNotFoundError:
+        pytest.skip("there is no mount here")
+    if done.returncode:
+        pytest.skip(f"mounting a small file system needs root: {done.stderr.strip()}")
+    try:
+        yield
+    finally:
+        subprocess.run([shutil.which("umount"), "--lazy", folder], check=True)
+
+
+def test_killed_runs_are_continued(two_runs, tmp_path):
+    finished, _, seconds = two_runs
+    for _, found in torment(tmp_path, kills=30, longest=min(8, seconds / 4)):
+        assert found == tables(finished)
+
+
+@pytest.mark.parametrize("kind", OUTPUTS)
+def test_disk_full(copy, kind):
+    """The disk is full after half of the file, or at once if it is small."""
+    output = copy / OUTPUTS[kind]
+    pages = -(-output.stat().st_size // 8192)
+    output.unlink()
+    with mounted(output.parent, f"size={(pages + 1) * 4096}"):
+        (output.parent / "filler").write_bytes(bytes(4096 if pages > 1 else 8192))
+        printed, code = snakemake(copy, STUDY, "--force", OUTPUTS[kind])
+        assert code == 1
+        assert "No space left on device; make room, or allow to write there" in printed
+        # h5py has words of its own when it closes the file
+        assert "Traceback" not in printed or kind == "embeddings"
+        assert [path.name for path in output.parent.iterdir()] == ["filler"]
+
+
+def test_unwritable_folder(copy):
+    output = copy / OUTPUTS["spots"]
+    with mounted(output.parent, "ro"):
+        printed, code = snakemake(copy, STUDY, "--force", OUTPUTS["spots"])
+    assert code == 1
+    assert "Read-only file system" in printed
+
+
+def test_two_runs_at_once(two_runs):
+    """The second is refused, and the first is none the worse: other tests compare with it."""
+    printed, code = two_runs[1]
+    assert code == 1
+    assert "cannot be locked" in printed
+
+
+def test_clock_that_was_set_back(finished, copy):
+    """All that there is seems to come from tomorrow, when the tables are made again."""
+    for path in copy.rglob("*.*"):
+        if path.is_file():
+            os.utime(path, times=(path.stat().st_mtime + 1e5,) * 2)
+    shutil.rmtree(copy / "results/small/tables")
+    printed, code = snakemake(copy, STUDY)
+    if code:
+        assert "has older modification time" in printed
+    else:
+        assert tables(copy) == tables(finished)
+
+
+@pytest.mark.parametrize("spoil", ["truncated", "flipped"])
+@pytest.mark.parametrize("kind", ["spots", "embeddings"])
+def test_spoiled_cache(finished, copy, kind, spoil):
+    """A cached file that changed is refused, by name; once it is deleted it is made again."""
+    path = copy / OUTPUTS[kind]
+    content = bytearray(path.read_bytes())
+    if spoil == "truncated":
+        del content[len(content) // 2 :]
+    else:
+        with h5py.File(path) as file:
+            place = file[PAYLOAD[kind]].id.get_chunk_info(0).byte_offset
+        content[place + 20] ^= 1
+    path.write_bytes(content)
+    printed, code = snakemake(copy, STUDY)
+    assert code == 1
+    assert re.search(rf"Error: {OUTPUTS[kind]}: .*delete it and run again\.", printed)
+    path.unlink()
+    printed, code = snakemake(copy, STUDY)
+    assert code == 0, printed
+    assert tables(copy) == tables(finished)

@@ -1,0 +1,34 @@
+"""Runs of the workflow, as users start them."""
+
+import os
+import subprocess
+import sys
+
+import yaml
+from conftest import ROOT
+
+
+def start(folder, config, *options, env=None):
+    """Start the workflow in `folder`, in a process group of its own; what it prints can be read."""
+    (folder / "study.yaml").write_text(yaml.safe_dump(config))
+    command = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "workflow/Snakefile"]
+    command += ["--directory", folder, "--configfile", folder / "study.yaml", *options]
+    return subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+        env=os.environ | (env or {}),
+    )
+
+
+def finish(run):
+    """Wait for a run's end; what it printed, and its exit code."""
+    printed = run.communicate()[0]
+    return printed, run.returncode
+
+
+def snakemake(folder, config, *options, cores=2, env=None):
+    """Run the workflow in `folder`; what it printed, and its exit code."""
+    return finish(start(folder, config, "--cores", str(cores), *options, env=env))
