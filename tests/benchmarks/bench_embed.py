@@ -26,9 +26,10 @@ SPOTS = (500, 5_000, 50_000)
 
 
 def slide(folder):
-    """A slide, and the centres of its spots."""
+    """A slide, drawn the first time, and the centres of its spots."""
     paths = [folder / name for name in ("x.h5ad", "x.tif", "x.json")]
-    simulate.write_sample(*paths, "SIM1")
+    if not paths[0].exists():
+        simulate.write_sample(*paths, "SIM1")
     return paths[1], np.asarray(embed.hest.read_spots(paths[0]).obsm["spatial"])
 
 
@@ -130,30 +131,27 @@ def statistics(folder, threads):
           f"{both:.0f}, streamed {streaming:.0f} ({streaming / both:.2f})", flush=True)  # fmt: skip
 
 
-def peak(n):
-    """Peak memory (MB) of this process when it has embedded `n` spots."""
-    with tempfile.TemporaryDirectory() as folder:
-        encoder = encoders.load("stain_statistics", 64, 2)
-        streamed(encoder, Path(folder), 64, 2, n)
+def peak(folder, n):
+    """Peak memory (MB) of this process when it has embedded `n` spots of the slide in `folder`."""
+    streamed(encoders.load("stain_statistics", 64, 2), folder, 64, 2, n)
     status = Path("/proc/self/status").read_text()
     return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) / 1024
 
 
-def memory():
+def memory(folder):
     print("peak memory of a job that embeds patches of 64 px")
     for n in SPOTS:
-        child = subprocess.run(
-            [sys.executable, __file__, str(n)], check=True, stdout=subprocess.PIPE, text=True
-        )
+        command = [sys.executable, __file__, folder, str(n)]
+        child = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
         print(f"  {n:6} spots {float(child.stdout):6.0f} MB", flush=True)
 
 
 if __name__ == "__main__":
     if sys.argv[1:]:
-        print(peak(int(sys.argv[1])))
+        print(peak(Path(sys.argv[1]), int(sys.argv[2])))
     else:
         with tempfile.TemporaryDirectory() as folder:
             threads = len(os.sched_getaffinity(0))
             statistics(Path(folder), threads)
             throughput(Path(folder), threads)
-        memory()
+            memory(Path(folder))
