@@ -5,7 +5,7 @@ import shutil
 import pandas as pd
 import pytest
 import yaml
-from conftest import need
+from conftest import ROOT, need
 from spotrank import fetch
 from spotrank.store import InputError
 from spotrank.study import Study
@@ -82,3 +82,21 @@ def test_only_what_is_needed(hest):
     patches = study("STRank/IDC", patches={"source": "patches"})
     assert patches.hest_kinds == ["st", "metadata", "patches"]
     assert patches.path("c", "patches", "TENX95") == "resources/hest/main/patches/TENX95.h5"
+
+
+PUBLISHED = {  # encoders × heads × strategies, panels, and folds of each cohort and split
+    "agl_intra_batch": (4, 2, [5] * 6),
+    "agl_inter_batch": (4, 2, [4]),
+    "agl_number_of_genes": (3, 8, [5]),
+}
+
+
+def test_every_published_study_is_tested():
+    assert {path.stem for path in (ROOT / "config/published").glob("*.yaml")} == set(PUBLISHED)
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_published_study(hest, name):
+    found = Study(yaml.safe_load((ROOT / f"config/published/{name}.yaml").read_text()))
+    folds = [len(plan) for plan in found.plans.values()]
+    assert (len(found.fits), len(found.panels), folds) == PUBLISHED[name]

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 import torch
-from spotrank import fit
+from spotrank import expression, fit, metrics
 from spotrank.auxiliary import STRATEGIES, DkGSB, Uncertainty, adam
 from spotrank.losses import LOSSES
-from test_fit import TRAINING, spots
+from test_fit import TRAINING, predictions, spots
 
 LOW_RANK = "low_rank", {"rank": 2}
 
@@ -78,3 +78,73 @@ def test_a_run_alone_is_the_run_in_company(name):
     for key in ("trunk_weight", "weight", "threshold", "log_variance"):
         if key in alone:
             torch.testing.assert_close(alone[key][0], together[key][3], rtol=0, atol=1e-5)
+
+
+PANEL, INFORMATIVE, OTHERS = 10, 50, 150
+
+
+def cohort(seed, n):
+    """Spots whose faint panel follows three factors of the picture, as do 50 strong genes.
+
+    150 more are as strong and as variable, for reasons of their own. The prior knows the 50, but
+    not well. Returns the spots and which auxiliary genes are informative.
+    """
+    rng, fixed = np.random.default_rng(seed), np.random.default_rng(0)
+    genes, d, rank = PANEL + INFORMATIVE + OTHERS, 60, 3
+    factors = fixed.normal(size=(d, rank)) / d**0.5
+    loadings = fixed.normal(size=(rank, genes))
+    loadings[:, PANEL + INFORMATIVE :] = 0
+    x = rng.normal(size=(n, d))
+    own = rng.normal(size=(n, genes)) * (np.arange(genes) >= PANEL + INFORMATIVE)
+    abundance = np.where(np.arange(genes) < PANEL, 0.3, 8)
+    counts = rng.poisson(abundance * np.exp(0.7 * (x @ factors @ loadings + own)))
+    prior = np.arange(genes - PANEL) + fixed.normal(0, 25, genes - PANEL)
+    order = np.r_[:PANEL, PANEL + prior.argsort()]
+    part = fit.Spots(
+        x=x.astype("f4"),
+        counts=counts[:, order].astype("f4"),
+        library=np.full(n, 1000, "f4"),
+        tissue=np.zeros(n, int),
+        place=np.zeros((n, 2)),
+        part=np.full(n, "train"),
+        sample=np.full(n, "a", object),
+        barcode=np.arange(n).astype(str).astype(object),
+    )
+    return part, order[PANEL:] < PANEL + INFORMATIVE
+
+
+@pytest.fixture(scope="module")
+def strategies():
+    """`{strategy: (mean Spearman of the panel, genes in use of each run)}` of three seeds."""
+    (train, informative), (validation, _), (test, _) = (
+        cohort(seed, n) for seed, n in ((1, 150), (2, 150), (3, 1000))
+    )
+    truth = expression.target(test.counts[:, :PANEL], test.library)
+    training = TRAINING | {"learning_rate": 5e-3, "batch_size": 128, "max_epochs": 60}
+    head = "low_rank", {"rank": 6}
+    found = {}
+    for name, options in (("none", {}), ("all", {}), ("dkgsb", {"threshold_rate": 0.03})):
+        genes = slice(PANEL if name == "none" else None)
+        parts = [
+            fit.Spots(**vars(part) | {"counts": part.counts[:, genes]})
+            for part in (train, validation, test)
+        ]
+        runs, parameters, _ = fit.fit(
+            *parts[:2], {"pearson": ("pearson", {})}, [0, 1, 2], head, training, "library",
+            (name, options), PANEL,
+        )  # fmt: skip
+        scores = predictions(parameters, head, parts[2])[..., :PANEL]
+        rho = metrics.spearman(scores, torch.as_tensor(truth)).mean().item()
+        found[name] = rho, [informative[:k] for k in runs["n_auxiliary"]]
+    return found
+
+
+def test_auxiliary_genes_help_where_they_carry_the_signal(strategies):
+    assert strategies["all"][0] > strategies["none"][0] + 0.03
+    assert strategies["dkgsb"][0] > strategies["none"][0] + 0.03
+
+
+def test_dkgsb_finds_the_informative_genes(strategies):
+    """A quarter are; among those that it keeps they must be twice as many."""
+    kept = np.concatenate(strategies["dkgsb"][1])
+    assert kept.mean() > 2 * INFORMATIVE / (INFORMATIVE + OTHERS)

@@ -107,6 +107,38 @@ CONFIGS = {
         "unknown key 'epochs'.*max_epochs",
     ),
     "head twice": (change("heads", to=["mlp", "mlp"]), "'mlp' stands there twice"),
+    "strategy without trunk": (
+        change("auxiliary", to="dkgsb"),
+        "'dkgsb' can't act on the head 'linear', in which genes share no trunk",
+    ),
+    "strategy for no head": (
+        lambda config: config.update(heads=["linear", "mlp"], auxiliary=["all"]),
+        "'all' can't act on the head 'linear', in which genes share no trunk",
+    ),
+    "unknown strategy of auxiliary genes": (
+        change("auxiliary", to=["dkgbs"]),
+        "auxiliary has no choice 'dkgbs', did you mean 'dkgsb'",
+    ),
+    "unknown prior": (
+        lambda config: config.update(
+            heads=["mlp"], auxiliary=[{"auxiliary": "all", "prior": "varience"}]
+        ),
+        "the prior 'varience' is no file and no selection, did you mean 'variance'",
+    ),
+    "inner steps of none": (
+        lambda config: config.update(
+            heads=["mlp"], auxiliary=[{"auxiliary": "dkgsb", "inner_steps": 0}]
+        ),
+        "'inner_steps' of 'dkgsb' is 0; give a positive number",
+    ),
+    "strategy twice": (
+        lambda config: config.update(heads=["mlp"], auxiliary=["all", "all"]),
+        "auxiliary: 'all' stands there twice",
+    ),
+    "uncertainty of counts": (
+        lambda config: config.update(heads=["mlp"], auxiliary="uncertainty", losses=["poisson"]),
+        "needs losses whose lowest value is known, and that of 'poisson' is not",
+    ),
     "head without encoder": (
         change("heads", to=["linear", "finetune"]),
         "'finetune' finds no encoder that it can take",

@@ -217,6 +217,30 @@ def test_heads_that_train_on_patches(study, tmp_path):
     assert history["epoch"].max() == 1
 
 
+def test_auxiliary_genes_within_a_slide(study, tmp_path):
+    study["cohorts"]["c"]["samples"] = ["SIM1"]
+    study |= {
+        "heads": [{"head": "low_rank", "rank": 2}],
+        "auxiliary": {"auxiliary": "dkgsb", "number": 20, "name": "picked"},
+        "split": {"strategy": "spatial_blocks", "folds": 3, "gap_um": 50},
+    }
+    printed, code = snakemake(tmp_path, study)
+    assert code == 0, printed
+    scores = pd.read_parquet(tmp_path / "results/small/tables/scores.parquet")
+    spots = anndata.read_h5ad(tmp_path / "results/spots/c/SIM1.h5ad")
+    # each spot is tested once
+    assert scores.groupby("fold")["n_spots"].first().sum() == spots.n_obs
+    assert scores["n_auxiliary"].between(1, 20).all()
+    assert scores["auxiliary"].eq("picked").all()
+    assert scores["gene"].nunique() <= 30
+    assert scores["leak"].str.contains("in training and test").all()
+    ranking = pd.read_csv(next(tmp_path.rglob("dispersion-all/fold0.tsv")), sep="\t")
+    assert ranking["score"].is_monotonic_decreasing
+    plan = pd.read_csv(tmp_path / "results/small/tables/splits.tsv", sep="\t")
+    assert plan["spots"].value_counts().to_dict() == {"1 of 3, blocks": 9}
+    assert (tmp_path / "results/small/figures/auxiliary.png").stat().st_size > 10_000
+
+
 def test_bad_config_is_one_sentence(tmp_path):
     printed, code = snakemake(tmp_path, SMALL | {"lossess": ["mse"]})
     assert code == 1

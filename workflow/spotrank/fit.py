@@ -99,7 +99,9 @@ def parts_of(spots):
     chosen = {part: spots.part == part for part in ("train", "validation", "test")}
     for part, mine in chosen.items():
         if mine.sum() < 2:
-            raise InputError(f"a fold has {mine.sum()} spots to {part} with; add samples.")
+            raise InputError(
+                f"a fold has {mine.sum()} spots to {part} with; add samples, or lower split.gap_um."
+            )
     return [spots[mine] for mine in chosen.values()]
 
 
