@@ -435,6 +435,7 @@ def _train(grid, train, validation, training):
     best_value = np.full(len(grid.runs), np.inf)
     best_epoch, epochs = np.zeros((2, len(grid.runs)), int)
     history, began = [], time.monotonic()
+    said = began
     for epoch in range(1, training["max_epochs"] + 1):
         if epoch > 1:
             grid.auxiliary.step(grid, train, validation)
@@ -456,17 +457,19 @@ def _train(grid, train, validation, training):
         going = (epoch - best_epoch[grid.active] < training["patience"]) & np.isfinite(values[0])
         if not going.all():
             grid.keep(going)
-        if epoch % 50 == 0 or not going.any():
-            spent = time.monotonic() - began
+        done = epoch == training["max_epochs"] or not going.any()
+        if done or time.monotonic() > said + 20:
+            said = time.monotonic()
+            spent = said - began
             logging.info(
                 "epoch %d: %d of %d runs go on, %.0f spots/s, %.0f s left at most",
                 epoch,
                 going.sum(),
                 len(grid.runs),
                 len(train) * epoch / spent,
-                spent / epoch * (training["max_epochs"] - epoch) * going.any(),
+                spent / epoch * (training["max_epochs"] - epoch) * (not done),
             )
-        if not going.any():
+        if done:
             break
     for run in np.flatnonzero(best_epoch == 0):
         logging.warning(
