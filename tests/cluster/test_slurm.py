@@ -34,7 +34,7 @@ SITE = {  # as docs/cluster.md shows it, but for the first line, which saves the
 }
 TABLES = "results/small/tables"
 SUMMARY = f"{TABLES}/summary.tsv"
-FITS = "results/small/fits/*/*/*/*/*"
+FITS = "results/small/fits/*/*/*/*/*/*"
 PANELS = "results/small/panels/*/*/*"
 
 pytestmark = pytest.mark.skipif(

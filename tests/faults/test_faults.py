@@ -13,7 +13,7 @@ import pytest
 from kill import STUDY, tables, torment
 from runs import finish, snakemake, start
 
-FIT = "sim/leave_one_patient_out/stain_statistics/variance-5/linear/fold0"
+FIT = "sim/leave_one_patient_out/stain_statistics/variance-5/linear/none/fold0"
 # a file of each kind of output
 OUTPUTS = {
     "slide": "resources/cohorts/sim/wsis/SIM1.tif",

@@ -110,7 +110,7 @@ def slide(path):
 
 
 def weights(path):
-    return encoders.load({"model": "test_resnet", "weights": str(path)}, 224)
+    return encoders.load(encoders.resolve({"model": "test_resnet", "weights": str(path)})[1], 224)
 
 
 STATE = encoders.network("test_resnet", "random")[0].state_dict()
