@@ -57,7 +57,7 @@ def run(spots_, features, genes, losses, seeds, epochs, budget=None):
         begun = time.perf_counter()
         fit.fit(
             train, validation, {name: (name, {}) for name in losses}, list(range(seeds)),
-            ("linear", {}), TRAINING | {"max_epochs": epochs}, "library", budget,
+            ("linear", {}), TRAINING | {"max_epochs": epochs}, "library", budget=budget,
         )  # fmt: skip
         return time.perf_counter() - begun
 
