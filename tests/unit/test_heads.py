@@ -237,3 +237,17 @@ def test_augmentation_is_the_symmetry_of_a_square():
     assert all(sorted(way) == list(range(12)) for way in ways)
     plain = head.fed(patch, None, None) * 255
     torch.testing.assert_close(plain[0], patch[0].permute(2, 0, 1).float())
+
+
+def test_auxiliary_genes_train_a_network_end_to_end():
+    head, training = ("finetune", {"network": NETWORK}), TRAINING | {"max_epochs": 3}
+    losses = {"pearson": ("pearson", {})}
+    train, validation = painted(0, n=40), painted(1, n=40)
+    for part in (train, validation):
+        part.counts = np.tile(part.counts, 3)  # a panel of one, five auxiliary
+    runs, parameters, _ = fit.fit(
+        train, validation, losses, [0], head, training, "library",
+        ("dkgsb", {}), n_panel=1,
+    )  # fmt: skip
+    assert runs["n_auxiliary"].between(0, 5).all()
+    assert runs["best_epoch"][0] == 1 or parameters["threshold"][0] != 0.5
