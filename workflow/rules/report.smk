@@ -13,7 +13,7 @@ rule figures:
         scores=rules.tables.output.scores,
         histories=fits("fits/history.parquet"),
     output:
-        **(COURSE if set(study.auxiliary) > {"none"} else {}),
+        **(COURSE if study.rankings else {}),
         scores=report(
             f"results/{study.name}/figures/scores.png",
             category="Scores",

@@ -29,8 +29,8 @@ class Study:
     samples: `{cohort: metadata}`; plans: `{(cohort, strategy): folds}`; panels: `{name: {selection,
     number, samples}}`; encoders: `{name: entry}`; losses: `{label: (name, options)}`; heads:
     `{label: {head, options, training}}`; auxiliary: `{label: {strategy, options, prior, number}}`;
-    fits: the encoders, heads and strategies that go together; gene_lists: panels, and the rankings
-    of auxiliary genes.
+    fits: the encoders, heads and strategies that go together; rankings: the lists that auxiliary
+    genes are taken from; gene_lists: panels and rankings.
     """
 
     def __init__(self, config):
@@ -49,7 +49,8 @@ class Study:
         self._check_names()
         self.plans = self._plans()
         self.fits = self._fits()
-        self.gene_lists = self.panels | self._rankings()
+        self.rankings = self._rankings()
+        self.gene_lists = self.panels | self.rankings
         self._check_files()
 
     def _encoders(self):
