@@ -21,7 +21,7 @@ with job(snakemake.log[0]):
     n_panel, auxiliary = len(genes), params.auxiliary
     if given.ranking:
         ranking = pd.read_csv(given.ranking[0], sep="\t", dtype=str, keep_default_na=False)
-        others = [gene for gene in ranking["gene"] if gene not in set(genes)]
+        others = ranking.loc[~ranking["gene"].isin(genes), "gene"].tolist()
         genes += others if auxiliary["number"] == "all" else others[: auxiliary["number"]]
     options = dict(params.head["options"])
     if "embeddings" in given.keys():  # noqa: SIM118 (a list with names)

@@ -8,7 +8,7 @@ import yaml
 
 from spotrank import hub, simulate
 from spotrank.config import nearest, one_of
-from spotrank.store import InputError, whole
+from spotrank.store import InputError, in_a_line, whole
 
 FOLDER = Path("resources/cohorts")  # of cohorts that the workflow makes
 HEST = Path("resources/hest")  # of HEST-1k's own files, which belong to no cohort
@@ -124,7 +124,9 @@ def read_table(path):
     try:
         table = pd.read_csv(path, dtype=str, encoding="utf-8-sig")
     except (ValueError, OSError) as error:
-        raise InputError(f"{path}: not a readable CSV table ({error}); mend it.") from None
+        raise InputError(
+            f"{path}: not a readable CSV table ({in_a_line(error)}); mend it."
+        ) from None
     for column in ("id", "patient", "dataset_title"):
         if column not in table:
             raise InputError(f"{path}: lacks the column '{column}'; add it.")

@@ -226,20 +226,16 @@ class Grid:
         self.rows = {label: [i for i, own in enumerate(labels) if own == label] for label in labels}
         self.seed_of_row = [self.seeds.index(seed) for seed in seeds]
 
-    def scores(self, parameters, x, place, training):
-        """Scores of the active runs; x, place: a list of a tensor a seed, or one for all."""
+    def scores(self, parameters, side, spots, training):
+        """Scores of the active runs; spots: indices `(seeds, n)`, or a slice for all."""
         parts = {key: value.split(self.runs_of_seed) for key, value in parameters.items()}
-        return torch.cat(
-            [
-                self.head.score(
-                    {key: part[i] for key, part in parts.items()},
-                    x[i] if isinstance(x, list) else x,
-                    place[i] if isinstance(place, list) else place,
-                    self.order[seed] if training else None,
-                )
-                for i, seed in enumerate(self.seeds)
-            ]
-        )
+        scores = []
+        for i, seed in enumerate(self.seeds):
+            own = spots if isinstance(spots, slice) else spots[i]
+            of_seed = {key: part[i] for key, part in parts.items()}
+            order = self.order[seed] if training else None
+            scores.append(self.head.score(of_seed, side.x[own], side.place[own], order))
+        return torch.cat(scores)
 
     def losses_of(self, of_rows, parameters, side, spots):
         """Yield `(label, rows, scores, loss (rows, n_genes))` of each loss.
@@ -267,8 +263,7 @@ class Grid:
 
     def loss_of(self, parameters, side, spots):
         """Loss of each active run and gene, to be differentiated by `parameters`."""
-        x, place = ([values[own] for own in spots] for values in (side.x, side.place))
-        score = self.scores(parameters, x, place, training=True)
+        score = self.scores(parameters, side, spots, training=True)
         parts = [
             (rows, loss)
             for _, rows, _, loss in self.losses_of(
@@ -283,8 +278,7 @@ class Grid:
         total = seen = 0
         orders = [self.order[seed] for seed in self.seeds]
         for spots in self.batches(side, self.batch_size, orders, self.of_tissues):
-            x, place = ([values[own] for own in spots] for values in (side.x, side.place))
-            score = self.scores(self.parameters, x, place, training=True)
+            score = self.scores(self.parameters, side, spots, training=True)
             self.optimiser.zero_grad()
             gradient, mean = torch.empty_like(score), score.new_empty(len(score))
             # a loss at a time, apart from the head: its graph is gone before the next one's is made
@@ -306,7 +300,7 @@ class Grid:
         """Loss and scores of the panel on all spots of `side`."""
         score = torch.cat(
             [
-                self.scores(self.parameters, side.x[block], side.place[block], training=False)
+                self.scores(self.parameters, side, block, training=False)
                 for block in blocks(self.head, side.tissue.cpu().numpy())
             ],
             1,
@@ -354,11 +348,11 @@ def fit(
     `(name, options)`; training, scaling: the config's parts; n_panel: how many of the spots' genes,
     the first, are the panel, all by default; the others are auxiliary, the most promising first;
     budget: bytes that the training may take, all that is free by default. What needs more is
-    trained in chunks of runs. The order of the spots,
-    the first weights and all chance depend on the seed alone, so a run is the same in any company.
-    A run stops after `patience` epochs without a better validation loss (or Spearman, within
-    tissues, mean over genes), and keeps the weights of its best epoch. A head that is solved in
-    closed form is one run, of loss `mse` and the first seed.
+    trained in chunks of runs. The order of the spots, the first weights and all chance depend on
+    the seed alone, so a run is the same in any company. A run stops after `patience` epochs without
+    a better validation loss (or Spearman, within tissues, mean over genes), and keeps the weights
+    of its best epoch. A head that is solved in closed form is one run, of loss `mse` and the first
+    seed.
 
     Returns `(runs, parameters, history)`: DataFrame `loss, seed, epochs, best_epoch, n_auxiliary`;
     the best parameters with a leading axis of runs (and `centre`, `spread` of the embeddings);

@@ -18,7 +18,7 @@ from torch import nn
 from torch.nn.functional import interpolate, scaled_dot_product_attention
 
 from spotrank.config import nearest
-from spotrank.store import InputError
+from spotrank.store import InputError, in_a_line
 
 
 class TokenAndMean(nn.Module):
@@ -210,9 +210,8 @@ def _load(module, trunk, spec):
         if periods is not None:  # of DINOv3's rotary embedding, which timm would compute anew
             trunk.rope.periods.copy_(periods)
     except (RuntimeError, KeyError, AttributeError) as error:
-        reason = " ".join(str(error).split())[:200]
         raise InputError(
-            f"{path}: doesn't fit the timm model '{spec['model']}': {reason}."
+            f"{path}: doesn't fit the timm model '{spec['model']}': {in_a_line(error)}."
         ) from None
 
 
@@ -280,9 +279,8 @@ def _transformers(spec):
             local_files_only=True,
         )
     except (OSError, RuntimeError, ValueError) as error:
-        reason = " ".join(str(error).split())[:200]
         raise InputError(
-            f"{folder}: can't be loaded by transformers: {reason}; get it again."
+            f"{folder}: can't be loaded by transformers: {in_a_line(error)}; get it again."
         ) from None
     lacking = [key for key in told["missing_keys"] if not key.startswith("pooler")]
     lacking += map(str, told["mismatched_keys"])

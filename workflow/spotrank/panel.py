@@ -8,7 +8,7 @@ import pandas as pd
 
 from spotrank.config import nearest
 from spotrank.split import parts
-from spotrank.store import InputError
+from spotrank.store import InputError, in_a_line
 
 TARGET_SUM = 1e4
 
@@ -110,7 +110,7 @@ def from_file(path, all_genes):
         genes = Path(path).read_text(encoding="utf-8").split()
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(
-            f"{path}: not a readable list of genes ({error}); check genes.file."
+            f"{path}: not a readable list of genes ({in_a_line(error)}); check genes.file."
         ) from None
     if not genes or len(set(genes)) < len(genes):
         what = "names no gene" if not genes else "names a gene twice"
@@ -134,9 +134,9 @@ def ranking_from_file(path, all_genes):
         table = pd.read_csv(path, sep="\t", dtype={"gene": str})
         table = table.astype({"score": float}).drop_duplicates("gene")
     except (OSError, ValueError, KeyError) as error:
-        reason = str(error).splitlines()[0]
         raise InputError(
-            f"{path}: not a table of 'gene' and 'score', separated by tabs ({reason}); mend it."
+            f"{path}: not a table of 'gene' and 'score', separated by tabs ({in_a_line(error)}); "
+            "mend it."
         ) from None
     table = table[table["gene"].isin(set.intersection(*map(set, all_genes.values())))]
     return table.sort_values(["score", "gene"], ascending=[False, True])[["gene", "score"]]

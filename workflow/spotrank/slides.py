@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 
 from spotrank import hest
-from spotrank.store import InputError
+from spotrank.store import InputError, in_a_line
 
 
 class SlidePatches:
@@ -43,7 +43,7 @@ class SlidePatches:
         except openslide.OpenSlideError as error:
             raise InputError(
                 f"{self.path}: can't be read at ({origin[0]}, {origin[1]}) px, perhaps truncated "
-                f"({error}); get it again."
+                f"({in_a_line(error)}); get it again."
             ) from None
         if region.getchannel("A").getextrema()[0] < 255:  # never scanned: white, as glass is
             region = Image.alpha_composite(Image.new("RGBA", region.size, "white"), region)
@@ -67,7 +67,7 @@ class FilePatches:
             image = self.images[i]
         except OSError as error:
             raise InputError(
-                f"{self.path}: patch {i} can't be read ({error}); get it again."
+                f"{self.path}: patch {i} can't be read ({in_a_line(error)}); get it again."
             ) from None
         if len(image) == self.size:
             return image
@@ -92,7 +92,8 @@ def open_slide(path):
         raise InputError(f"{path}: no such slide; check the cohort's folder and samples.") from None
     except openslide.OpenSlideError as error:
         raise InputError(
-            f"{path}: not a slide that OpenSlide reads, perhaps truncated ({error}); get it again."
+            f"{path}: not a slide that OpenSlide reads, perhaps truncated ({in_a_line(error)}); "
+            "get it again."
         ) from None
 
 

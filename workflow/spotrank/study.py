@@ -2,6 +2,7 @@
 
 import inspect
 from importlib.metadata import PackageNotFoundError, version
+from itertools import product
 from pathlib import Path
 from typing import get_args
 
@@ -70,11 +71,7 @@ class Study:
                         f"config: encoders: the weights {weights} of "
                         f"'{spec.get('model', name)}' are no file; give a file's path or 'random'."
                     )
-            if name in chosen:
-                raise InputError(
-                    f"config: encoders: '{name}' stands there twice; give each entry its 'name'."
-                )
-            chosen[name] = spec
+            _add(chosen, name, spec, "encoders")
         for cohort in self.cohorts:
             for name, spec in chosen.items():
                 if spec in given and not self.is_given(cohort, name):
@@ -120,8 +117,7 @@ class Study:
                 continue
             for number in genes["number"]:
                 for samples in genes["samples"]:
-                    suffix = "" if samples == "train" else "-all_samples"
-                    panels[f"{selection}-{number}{suffix}"] = {
+                    panels[_list_name(selection, number, samples)] = {
                         "selection": selection,
                         "number": number,
                         "samples": samples,
@@ -130,47 +126,33 @@ class Study:
 
     def _losses(self):
         losses = {}
-        for entry in self.config["losses"]:
-            options = dict(entry) if isinstance(entry, dict) else {"loss": entry}
-            name = options.pop("loss")
-            loss = LOSSES[configs.one_of(name, LOSSES, "losses")]
-            _check_options("losses", name, loss, options)
+        for name, options, own_name in _entries(self.config["losses"], "loss", LOSSES):
             words = ", ".join(f"{key}={str(value).lower()}" for key, value in options.items())
-            label = f"{name} ({words})" if words else name
-            if label in losses:
-                raise InputError(f"config: losses: '{label}' stands there twice; keep one.")
-            losses[label] = (name, options)
+            label = own_name or (f"{name} ({words})" if words else name)
+            _add(losses, label, (name, options), "losses")
         return losses
 
     def _heads(self, said):
         """said: what the config itself says of the training, which goes before a head's own."""
         heads = {}
-        for entry in self.config["heads"]:
-            options = dict(entry) if isinstance(entry, dict) else {"head": entry}
-            name, training = options.pop("head"), options.pop("training", {})
-            head = HEADS[configs.one_of(name, HEADS, "heads")]
-            own_name = options.pop("name", None)
-            _check_options("heads", name, head, options)
-            published = head(1, 1, **options).training
+        for name, options, own_name in _entries(self.config["heads"], "head", HEADS, "training"):
+            training = options.pop("training", {})
+            published = HEADS[name](1, 1, **options).training
             words = [f"{key}={str(value).lower()}" for key, value in options.items()]
-            label = own_name or "-".join([name, *words])
-            if label in heads:
-                raise InputError(
-                    f"config: heads: '{label}' stands there twice; give each entry its 'name'."
-                )
-            heads[label] = {
+            head = {
                 "head": name,
                 "options": options,
                 "training": self.config["training"] | published | said | training,
             }
+            _add(heads, own_name or "-".join([name, *words]), head, "heads")
         return heads
 
     def _auxiliary(self):
         strategies = {}
-        for entry in self.config["auxiliary"]:
-            options = dict(entry) if isinstance(entry, dict) else {"auxiliary": entry}
-            name, own_name = options.pop("auxiliary"), options.pop("name", None)
-            strategy = auxiliary.STRATEGIES[configs.one_of(name, auxiliary.STRATEGIES, "auxiliary")]
+        for name, options, own_name in _entries(
+            self.config["auxiliary"], "auxiliary", auxiliary.STRATEGIES, "prior", "number"
+        ):
+            words = [f"{key}={Path(str(value)).stem}" for key, value in options.items()]
             prior, number = options.pop("prior", "dispersion"), options.pop("number", "all")
             if prior not in SELECTIONS and not Path(prior).is_file():
                 raise InputError(
@@ -178,18 +160,7 @@ class Study:
                     f"{configs.nearest(prior, SELECTIONS)}; give a file of genes and scores, or "
                     f"one of {', '.join(SELECTIONS)}."
                 )
-            _check_options("auxiliary", name, strategy, options)
-            strategy(1, 1, **options)
-            said = entry if isinstance(entry, dict) else {}
-            words = [
-                f"{key}={Path(str(value)).stem}" for key, value in said.items()
-                if key not in ("auxiliary", "name")
-            ]  # fmt: skip
-            label = own_name or "-".join([name, *words])
-            if label in strategies:
-                raise InputError(
-                    f"config: auxiliary: '{label}' stands there twice; give each entry its 'name'."
-                )
+            auxiliary.STRATEGIES[name](1, 1, **options)  # refuses values
             if name == "uncertainty":
                 for loss, (kind, _) in self.losses.items():
                     if kind in auxiliary.UNBOUNDED:
@@ -197,79 +168,79 @@ class Study:
                             f"config: auxiliary: 'uncertainty' needs losses whose lowest value is "
                             f"known, and that of '{loss}' is not; leave it out of 'losses'."
                         )
-            strategies[label] = {
-                "strategy": name,
-                "options": options,
-                "prior": prior,
-                "number": number,
-            }
+            strategy = {"strategy": name, "options": options, "prior": prior, "number": number}
+            _add(strategies, own_name or "-".join([name, *words]), strategy, "auxiliary")
         return strategies
 
     def _fits(self):
-        def sees(head):
-            return HEADS[self.heads[head]["head"]](1, 1).sees
-
         def takes(head, encoder):
-            entry = self.encoders[encoder]
+            sees, entry = self.of_head(head).sees, self.encoders[encoder]
             if entry == "pixels":
-                return sees(head) == "either"
-            return sees(head) != "patches" or isinstance(entry, dict)
+                return sees == "either"
+            return sees != "patches" or isinstance(entry, dict)
 
         def acts_on(strategy, head):
-            alone = self.auxiliary[strategy]["strategy"] == "none"
-            return alone or HEADS[self.heads[head]["head"]](1, 1).trunk
+            return not self.uses_auxiliary(strategy) or self.of_head(head).trunk
 
-        fits = [
-            (encoder, head, strategy)
+        pairs = [
+            (encoder, head)
             for encoder in self.encoders
             for head in self.heads
             if takes(head, encoder)
-            for strategy in self.auxiliary
-            if acts_on(strategy, head)
         ]
         for head in self.heads:
-            if not any(takes(head, encoder) for encoder in self.encoders):
+            if head not in {head for _, head in pairs}:
                 raise InputError(
                     f"config: heads: '{head}' finds no encoder that it can take; 'finetune' needs "
                     "a timm model, all but 'histogene' need another encoder than 'pixels'."
                 )
-            for strategy in self.auxiliary:
-                heads_of, strategies_of = ({fit[i] for fit in fits} for i in (1, 2))
-                if strategy not in strategies_of or head not in heads_of:
-                    raise InputError(
-                        f"config: auxiliary: '{strategy}' can't act on the head '{head}', in which "
-                        "genes share no trunk: each has weights of its own, which no other gene "
-                        "moves; use low_rank, mlp, histogene or finetune."
-                    )
         for encoder in self.encoders:
-            if encoder not in {fit[0] for fit in fits}:
+            if encoder not in {encoder for encoder, _ in pairs}:
                 raise InputError(
                     f"config: encoders: no head takes '{encoder}'; add the head 'histogene'."
                 )
-        return fits
+        for head, strategy in product(self.heads, self.auxiliary):
+            if not (
+                any(acts_on(strategy, other) for other in self.heads)
+                and any(acts_on(other, head) for other in self.auxiliary)
+            ):
+                raise InputError(
+                    f"config: auxiliary: '{strategy}' can't act on the head '{head}', in which "
+                    "genes share no trunk: each has weights of its own, which no other gene "
+                    "moves; use low_rank, mlp, histogene or finetune."
+                )
+        return [
+            (encoder, head, strategy)
+            for encoder, head in pairs
+            for strategy in self.auxiliary
+            if acts_on(strategy, head)
+        ]
+
+    def of_head(self, label):
+        """The head of a label as for one gene of one feature: what it sees and shares."""
+        return HEADS[self.heads[label]["head"]](1, 1)
+
+    def uses_auxiliary(self, strategy):
+        """Whether a strategy has a use for genes outside the panel."""
+        return self.auxiliary[strategy]["strategy"] != "none"
 
     def _rankings(self):
         """Lists of all genes by the priors of auxiliary genes."""
         rankings = {}
-        for strategy in self.auxiliary.values():
-            if strategy["strategy"] == "none":
-                continue
-            for samples in self.config["genes"]["samples"]:
-                prior = strategy["prior"]
-                given = prior not in SELECTIONS
-                rankings[_ranking_name(prior, samples)] = (
-                    {"ranking": prior}
-                    if given
-                    else {"selection": prior, "number": "all", "samples": samples}
-                )
+        priors = [own["prior"] for key, own in self.auxiliary.items() if self.uses_auxiliary(key)]
+        for prior, samples in product(priors, self.config["genes"]["samples"]):
+            ranking = {"selection": prior, "number": "all", "samples": samples}
+            if prior not in SELECTIONS:
+                ranking = {"ranking": prior}
+            rankings[_ranking_name(prior, samples)] = ranking
         return rankings
 
     def ranking(self, strategy, panel):
         """Name of the list that auxiliary genes beside a panel are taken from, or None."""
-        strategy = self.auxiliary[strategy]
-        if strategy["strategy"] == "none":
+        if not self.uses_auxiliary(strategy):
             return None
-        return _ranking_name(strategy["prior"], self.panels[panel].get("samples", "train"))
+        prior = self.auxiliary[strategy]["prior"]
+        return _ranking_name(prior, self.panels[panel].get("samples", "train"))
 
     def _check_names(self):
         """The one place where names are checked that become parts of paths."""
@@ -362,7 +333,7 @@ class Study:
 
     def trains_on_patches(self, encoder, head):
         """Whether the fit reads patches in place of embeddings."""
-        return encoder == "pixels" or HEADS[self.heads[head]["head"]](1, 1).sees == "patches"
+        return encoder == "pixels" or self.of_head(head).sees == "patches"
 
     def embeddings(self, cohort, encoder, sample):
         """Path of a sample's embeddings."""
@@ -420,7 +391,33 @@ class Study:
 def _ranking_name(prior, samples):
     if prior not in SELECTIONS:
         return f"ranking-{Path(prior).stem}"
-    return f"{prior}-all" + ("" if samples == "train" else "-all_samples")
+    return _list_name(prior, "all", samples)
+
+
+def _list_name(selection, number, samples):
+    return f"{selection}-{number}" + ("" if samples == "train" else "-all_samples")
+
+
+def _entries(entries, key, registry, *also):
+    """`(name, options, own name or None)` of each entry of the config's list of losses, heads or
+    strategies, which are rows of `registry`; also: keys beside the row's own options."""
+    where = {"loss": "losses", "head": "heads"}.get(key, key)
+    for entry in entries:
+        options = dict(entry) if isinstance(entry, dict) else {key: entry}
+        name, own_name = options.pop(key), options.pop("name", None)
+        row = registry[configs.one_of(name, registry, where)]
+        own = {option: value for option, value in options.items() if option not in also}
+        _check_options(where, name, row, own)
+        yield name, options, own_name
+
+
+def _add(found, label, value, key):
+    """Add to `found` what the config's `key` names; `InputError` if it is there already."""
+    if label in found:
+        raise InputError(
+            f"config: {key}: '{label}' stands there twice; keep one, or give each its 'name'."
+        )
+    found[label] = value
 
 
 def _check_options(key, name, function, options):
