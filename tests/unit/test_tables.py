@@ -25,6 +25,8 @@ def scores(leak=""):
                             "gene": gene,
                             "spearman": value,
                             "pearson": value,
+                            "pooled_spearman": value,
+                            "pooled_pearson": value,
                             "mse": 1.0,
                             "noise_free_spearman": None,
                             "depth_spearman": 0.2,

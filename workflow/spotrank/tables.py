@@ -3,7 +3,7 @@
 import pandas as pd
 
 KEYS = ["cohort", "split", "encoder", "panel", "head", "loss", "auxiliary"]
-METRICS = ("spearman", "pearson", "spearman_given_depth")
+METRICS = ("spearman", "pearson", "pooled_spearman", "pooled_pearson", "spearman_given_depth")
 BESIDE = ("mse", "noise_free_spearman", "depth_spearman", "n_auxiliary")
 STYLE = (
     "body{font-family:sans-serif;margin:1em} table{border-collapse:collapse} "
@@ -60,6 +60,8 @@ def summary(scores):
         depth_spearman=("depth_spearman", "mean"),
         n_auxiliary=("n_auxiliary", "mean"),
     )
+    tested = scores[[*KEYS, "sample"]].drop_duplicates().astype(object)
+    table.insert(table.columns.get_loc("n_folds"), "n_samples", tested.groupby(KEYS).size(), True)
     table["leak"] = grouped[["fold", "leak"]].apply(_leak_in_words)
     return table.reset_index()
 
