@@ -2,7 +2,7 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from spotrank import encoders, fetch
+from spotrank import encoders, fetch, split
 from spotrank.config import as_list
 from spotrank.store import InputError, code_hash
 from spotrank.study import Study
@@ -48,8 +48,7 @@ def samples_of(wildcards, *parts):
     """Samples of a fold's `parts`, or of the whole cohort."""
     if not parts:
         return list(study.samples[wildcards.cohort].index)
-    fold = fold_of(wildcards)
-    return list(dict.fromkeys(sample for part in parts for sample in fold[part]))
+    return split.samples_of(fold_of(wildcards), *parts)
 
 
 def fold_of(wildcards):
@@ -69,15 +68,18 @@ def images_of(wildcards):
 
 
 def fits(name):
-    """A file of every fit of the study."""
-    return [
-        f"results/{study.name}/{stage}/{cohort}/{strategy}/{encoder}/{panel}/{head}/{auxiliary}/fold{fold}/{file}"
-        for stage, file in [name.split("/")]
-        for (cohort, strategy), folds in study.plans.items()
-        for encoder, head, auxiliary in study.fits
-        for panel in study.panels
-        for fold in range(len(folds))
-    ]
+    """A file of every fit of the study; where holes are marked, nothing is asked for."""
+    if study.marks_holes:
+        return []
+    return [study.file_of(name, **cell) for cell in study.cells]
+
+
+def found(name):
+    """`{path: time of last change}` of the files of fits that are there, where holes are marked."""
+    if not study.marks_holes:
+        return {}
+    paths = (Path(study.file_of(name, **cell)) for cell in study.cells)
+    return {str(path): path.stat().st_mtime_ns for path in paths if path.exists()}
 
 
 def features_of(wildcards):

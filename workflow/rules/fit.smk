@@ -25,17 +25,6 @@ rule fit:
         runtime=minutes(240),
         gpu=1,
     params:
-        samples=lambda wildcards: samples_of(wildcards, "train", "validation", "test"),
-        fold=fold_of,
-        losses=study.losses,
-        seeds=study.config["seeds"],
-        head=lambda wildcards: study.heads[wildcards.head],
-        auxiliary=lambda wildcards: study.auxiliary[wildcards.auxiliary],
-        encoder=lambda wildcards: study.encoders[wildcards.encoder],
-        patches=study.config["patches"],
-        scaling=study.config["genes"]["scaling"],
-        gap_um=study.gap_um,
-        made_by=lambda wildcards: study.made_by(wildcards.cohort, wildcards.encoder),
-        code=code_hash("fit"),
+        fit=lambda wildcards: study.fit_of(**wildcards),
     script:
         "../scripts/fit.py"

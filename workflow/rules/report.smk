@@ -40,6 +40,7 @@ rule figures:
         mem_mb=memory(2000, 20),
         runtime=minutes(30),
     params:
+        found=lambda wildcards: found("fits/history.parquet"),
         code=code_hash("report"),
     script:
         "../scripts/figures.py"
@@ -83,7 +84,7 @@ rule drawn:
         [
             f"results/{study.name}/figures/maps/{cohort}/{sample}.png"
             for cohort in study.cohorts
-            for sample in study.test_samples(cohort)[: study.config["report"]["maps"]]
+            for sample in study.test_samples(cohort)[: study.n_maps]
         ],
 
 

@@ -12,12 +12,6 @@ rule score:
         mem_mb=memory(2000, 20),
         runtime=minutes(60),
     params:
-        samples=lambda wildcards: samples_of(wildcards, "test"),
-        patients=lambda wildcards: study.samples[wildcards.cohort]["patient"].to_dict(),
-        scaling=study.config["genes"]["scaling"],
-        leak=lambda wildcards: study.leak(
-            wildcards.cohort, wildcards.split, int(wildcards.fold), wildcards.panel
-        ),
-        code=code_hash("score"),
+        score=lambda wildcards: study.score_of(**wildcards),
     script:
         "../scripts/score.py"

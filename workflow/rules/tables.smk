@@ -16,10 +16,27 @@ rule splits:
         "../scripts/splits.py"
 
 
+PUBLISHED = f"results/{study.name}/tables/published"
+BESIDE_PUBLISHED = {
+    "published_tsv": f"{PUBLISHED}.tsv",
+    "published_markdown": f"{PUBLISHED}.md",
+    "published_latex": f"{PUBLISHED}.tex",
+    "published_html": report(
+        f"{PUBLISHED}.html",
+        category="Tables",
+        caption="../report/published.rst",
+        labels={"table": "beside the published numbers"},
+    ),
+}
+
+
 rule tables:
     input:
-        fits("scores/scores.parquet"),
+        published=study.published,
+        scores=fits("scores/scores.parquet"),
     output:
+        **(BESIDE_PUBLISHED if study.published else {}),
+        provenance=f"results/{study.name}/provenance.json",
         scores=f"results/{study.name}/tables/scores.parquet",
         summary=f"results/{study.name}/tables/summary.tsv",
         tsv=f"results/{study.name}/tables/losses.tsv",
@@ -39,6 +56,13 @@ rule tables:
         mem_mb=memory(2000, 20),
         runtime=minutes(30),
     params:
-        code=code_hash("tables"),
+        study=study.name,
+        config=study.config,
+        cells=lambda wildcards: study.made_by_now(),
+        marks_holes=study.marks_holes,
+        found=lambda wildcards: found("scores/scores.parquet"),
+        n_folds={key: len(folds) for key, folds in study.plans.items()},
+        numbers={name: panel.get("number") for name, panel in study.panels.items()},
+        code=code_hash("tables", "published", "provenance"),
     script:
         "../scripts/tables.py"

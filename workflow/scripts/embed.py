@@ -3,9 +3,11 @@
 from spotrank.store import job
 
 with job(snakemake.log[0]):
-    from spotrank import embed, encoders
+    from functools import partial
 
-    params = snakemake.params
+    from spotrank import embed, encoders, provenance
+
+    began, params = provenance.now(), snakemake.params
     encoder = encoders.load(params.encoder, params.patches["size"], snakemake.threads)
     patches, barcodes, coords = embed.patches_of(
         encoder,
@@ -24,4 +26,12 @@ with job(snakemake.log[0]):
         params.made_by,
         params.batch_size,
         snakemake.threads,
+        partial(
+            provenance.record,
+            "embed",
+            snakemake.output[0],
+            list(snakemake.input),
+            began,
+            encoders={snakemake.wildcards.encoder: params.made_by | encoder.about},
+        ),
     )

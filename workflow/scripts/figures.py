@@ -7,10 +7,11 @@ with job(snakemake.log[0]):
     from spotrank import report
 
     scores = pd.read_parquet(snakemake.input.scores)
-    histories = pd.concat(
+    histories = [
         pd.read_parquet(path).assign(run=lambda frame, path=path: path + frame["seed"].astype(str))
-        for path in snakemake.input.histories
-    )
+        for path in [*snakemake.input.histories, *snakemake.params.found]
+    ]
+    histories = pd.concat([pd.DataFrame(columns=report.HISTORY), *histories])
     report.save(report.scores_by_loss(scores), snakemake.output.scores)
     report.save(report.genes(scores), snakemake.output.genes)
     report.save(report.histories(histories), snakemake.output.training)

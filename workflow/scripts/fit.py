@@ -3,6 +3,7 @@
 from spotrank.store import job, whole
 
 with job(snakemake.log[0]):
+    import json
     from functools import partial
 
     import h5py
@@ -11,56 +12,66 @@ with job(snakemake.log[0]):
     import psutil
     import torch
     from safetensors.torch import save_file
-    from spotrank import embed, encoders, expression, fit
+    from spotrank import embed, encoders, expression, fit, provenance
     from spotrank.store import read_h5ad
 
     torch.set_num_threads(snakemake.threads)
-    params, given = snakemake.params, snakemake.input
+    began, params, given = provenance.now(), snakemake.params.fit, snakemake.input
     panel = pd.read_csv(given.panel[0], sep="\t", dtype=str, keep_default_na=False)
     genes = panel["gene"].tolist()
-    n_panel, auxiliary = len(genes), params.auxiliary
+    n_panel, auxiliary = len(genes), params["auxiliary"]
     if given.ranking:
         ranking = pd.read_csv(given.ranking[0], sep="\t", dtype=str, keep_default_na=False)
         others = ranking.loc[~ranking["gene"].isin(genes), "gene"].tolist()
         genes += others if auxiliary["number"] == "all" else others[: auxiliary["number"]]
-    options = dict(params.head["options"])
+    options = dict(params["head"]["options"])
     if "embeddings" in given.keys():  # noqa: SIM118 (a list with names)
-        features = (embed.read(path, params.made_by) for path in given.embeddings)
+        features = (embed.read(path, params["embeddings"]) for path in given.embeddings)
     else:
         px = encoders.PIXELS
-        if params.encoder != "pixels":
-            options["network"] = partial(encoders.network, **params.encoder)
-            px = encoders.input_size(params.encoder)
+        if params["encoder"] != "pixels":
+            options["network"] = partial(encoders.network, **params["encoder"])
+            px = encoders.input_size(params["encoder"])
         images = given.get("wsi"), given.get("patch_file")
-        images = [own or [None] * len(params.samples) for own in images]
+        images = [own or [None] * len(params["samples"]) for own in images]
         features = (
-            embed.all_patches(px, params.patches, *paths, threads=snakemake.threads)
+            embed.all_patches(px, params["patches"], *paths, threads=snakemake.threads)
             for paths in zip(given.st, given.metadata, *images, strict=True)
         )
     samples = map(read_h5ad, given.spots)
-    spots = fit.assemble(params.fold, params.gap_um, params.samples, samples, features, genes)
+    spots = fit.assemble(
+        params["fold"], params["gap_um"], params["samples"], samples, features, genes
+    )
     train, validation, test = fit.parts_of(spots)
-    head = params.head["head"], options
+    head = params["head"]["head"], options
     budget = snakemake.resources.mem_mb * 1e6 - psutil.Process().memory_info().rss
     if torch.cuda.is_available():
         budget = None
     runs, parameters, history = fit.fit(
         train,
         validation,
-        params.losses,
-        params.seeds,
+        params["losses"],
+        params["seeds"],
         head,
-        params.head["training"],
-        params.scaling,
+        params["head"]["training"],
+        params["scaling"],
         (auxiliary["strategy"], auxiliary["options"]),
         n_panel,
         budget,
     )
     counts = train.counts[:, :n_panel]
-    total = expression.total(counts, train.library, params.scaling)
+    total = expression.total(counts, train.library, params["scaling"])
     slope, intercept = fit.calibrate(
         fit.predict(parameters, head, train, n_panel), expression.target(counts, total), len(runs)
     )
+    read, made = params["lists"], given.spots
+    for name in ("embeddings", "st", "metadata", "wsi", "patch_file", "weights"):
+        files = given.get(name, [])
+        if name == "embeddings" and params["embeddings"]:
+            made = [*made, *files]
+        else:
+            read = [*read, *files]
+    parents = list(map(provenance.read, made))
     with whole(snakemake.output.weights) as path:
         save_file(parameters, path, {"runs": runs.to_json(), "genes": "\t".join(genes)})
     with whole(snakemake.output.history) as path:
@@ -75,3 +86,6 @@ with job(snakemake.log[0]):
         file["gene"], file["sample"], file["barcode"] = genes[:n_panel], test.sample, test.barcode
         file["loss"], file["seed"] = runs["loss"].tolist(), runs["seed"]
         file["best_epoch"], file["n_auxiliary"] = runs["best_epoch"], runs["n_auxiliary"]
+        file.attrs["record"] = json.dumps(
+            provenance.record("fit", snakemake.output.predictions, read, began, parents, params)
+        )

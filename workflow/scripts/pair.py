@@ -3,8 +3,11 @@
 from spotrank.store import job, whole
 
 with job(snakemake.log[0]):
-    from spotrank import pair
+    import json
 
+    from spotrank import pair, provenance
+
+    began = provenance.now()
     spots = pair.pair(
         snakemake.input.st,
         snakemake.input.metadata,
@@ -13,5 +16,8 @@ with job(snakemake.log[0]):
         snakemake.input.get("wsi"),
         snakemake.input.get("patch_file"),
     )
+    read = [snakemake.input.st, snakemake.input.metadata]
+    record = provenance.record("pair", snakemake.output[0], read, began)
+    spots.uns["record"] = json.dumps(record)
     with whole(snakemake.output[0]) as path:
         spots.write_h5ad(path, compression="gzip")  # which has checksums

@@ -3,30 +3,35 @@
 from spotrank.store import job, whole
 
 with job(snakemake.log[0]):
+    import json
+
     import pyarrow as pa
     import pyarrow.parquet as pq
     import torch
-    from spotrank import score
+    from spotrank import provenance, score
     from spotrank.store import read_h5ad
 
     torch.set_num_threads(snakemake.threads)
-    params, wildcards = snakemake.params, snakemake.wildcards
-    spots = dict(zip(params.samples, map(read_h5ad, snakemake.input.spots), strict=True))
+    began, params, wildcards = provenance.now(), snakemake.params.score, snakemake.wildcards
+    spots = dict(zip(params["samples"], map(read_h5ad, snakemake.input.spots), strict=True))
     with whole(snakemake.output[0]) as path:
         writer = None
-        for scores in score.score(snakemake.input.predictions, spots, params.scaling):
+        for scores in score.score(snakemake.input.predictions, spots, params["scaling"]):
             scores = scores.assign(
                 cohort=wildcards.cohort,
                 split=wildcards.split,
                 fold=int(wildcards.fold),
-                patient=scores["sample"].map(params.patients),
+                patient=scores["sample"].map(params["patients"]),
                 encoder=wildcards.encoder,
                 panel=wildcards.panel,
                 head=wildcards.head,
                 auxiliary=wildcards.auxiliary,
-                leak=params.leak,
+                leak=params["leak"],
             )
             table = pa.Table.from_pandas(scores[list(score.COLUMNS)], preserve_index=False)
             writer = writer or pq.ParquetWriter(path, table.schema)
             writer.write_table(table)
+        parents = [provenance.read(snakemake.input.predictions)]
+        record = provenance.record("score", snakemake.output[0], [], began, parents, params)
+        writer.add_key_value_metadata({provenance.KEY: json.dumps(record)})
         writer.close()

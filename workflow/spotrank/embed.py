@@ -13,12 +13,13 @@ from spotrank import hest, slides
 from spotrank.store import InputError, in_a_line, refuse_links, whole
 
 
-def embed(encoder, patches, barcodes, coords, path, made_by, batch_size, threads):
+def embed(encoder, patches, barcodes, coords, path, made_by, batch_size, threads, record=dict):
     """Write the embeddings of all `patches` to `path`.
 
     encoder: `encoders.Encoder`; patches: `slides.SlidePatches` or `FilePatches`;
     barcodes: of their spots; coords: their places in full-resolution px `(n, 2)`;
-    made_by: everything that decides the numbers, kept as the attribute `made_by` (JSON).
+    made_by: everything that decides the numbers, kept as the attribute `made_by` (JSON);
+    record: called at the end, gives what else is to be kept, see `provenance`.
 
     The file holds `embeddings (n, d)` float32, `barcode (n, 1)` bytes and `coords (n, 2)`.
     Memory does not grow with the number of patches: a few batches are read ahead in threads.
@@ -53,6 +54,7 @@ def embed(encoder, patches, barcodes, coords, path, made_by, batch_size, threads
         about = made_by | encoder.about | {"patch_px": encoder.size, "dimension": vectors.shape[1]}
         for key, value in about.items():
             file.attrs[key] = value if isinstance(value, int | float) else str(value)
+        file.attrs["record"] = json.dumps(record())
         file.attrs["n_spots"] = n  # last: a file without it is not complete
     logging.info("%d spots embedded", n)
 

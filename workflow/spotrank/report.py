@@ -11,6 +11,7 @@ from spotrank import slides, tables
 
 # Okabe and Ito's colours, told apart by colour-blind readers
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
+HISTORY = ["auxiliary", "loss", "run", "epoch", "monitored", "n_auxiliary"]
 PANELS = ["cohort", "split", "encoder", "panel", "head", "auxiliary"]
 STYLE = {"axes.spines.top": False, "axes.spines.right": False, "figure.dpi": 150, "font.size": 9}
 
@@ -38,6 +39,13 @@ def grid(n, width=4.2, height=3.2, columns=3):
     for axis in axes.flat[n:]:
         axis.remove()
     return figure, list(axes.flat[:n])
+
+
+def empty(why):
+    """A figure that says why there is nothing to be seen."""
+    figure, _ = grid(1, height=1)
+    figure.text(0.5, 0.5, why, ha="center")
+    return figure
 
 
 def scores_by_loss(scores):
@@ -118,9 +126,7 @@ def histories(histories):
     losses = list(dict.fromkeys(histories["loss"]))
     with plt.rc_context(STYLE):
         if not losses:
-            figure, _ = grid(1, height=1)
-            figure.text(0.5, 0.5, "all heads are solved in closed form", ha="center")
-            return figure
+            return empty("no head was trained step by step")
         figure, axes = grid(len(losses), width=2.9, height=2.3, columns=4)
         for axis, loss in zip(axes, losses, strict=True):
             for _, run in histories[histories["loss"] == loss].groupby("run", sort=False):
@@ -149,6 +155,8 @@ def auxiliary_genes(histories):
     """
     panels = histories[["auxiliary", "loss"]].drop_duplicates().to_numpy().tolist()
     with plt.rc_context(STYLE):
+        if not panels:
+            return empty("no auxiliary gene was in use")
         figure, axes = grid(len(panels), width=2.9, height=2.3, columns=4)
         for axis, (strategy, loss) in zip(axes, panels, strict=True):
             mine = histories[(histories["auxiliary"] == strategy) & (histories["loss"] == loss)]

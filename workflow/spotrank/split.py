@@ -129,6 +129,11 @@ def _draw(samples, unit, rng):
     return []
 
 
+def samples_of(fold, *parts):
+    """Samples of a fold's `parts`, each once."""
+    return list(dict.fromkeys(sample for part in parts for sample in fold[part]))
+
+
 def leaks(fold, patients):
     """What a fold leaks, in words: the patients in test and in training or validation, or ''."""
     tested = {patients[sample] for sample in fold["test"]}

@@ -10,6 +10,7 @@ import secrets
 import sys
 import traceback
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
@@ -114,6 +115,7 @@ def in_a_line(error):
     return " ".join(str(error).split())[:200] or type(error).__name__
 
 
+@cache
 def code_hash(*stages):
     """Hash of the code of the modules `stages` and of all they import from this package.
 

@@ -1,18 +1,18 @@
 """A study: its config, with every name in it looked up and every grid laid out."""
 
 import inspect
-from importlib.metadata import PackageNotFoundError, version
 from itertools import product
 from pathlib import Path
 from typing import get_args
 
 import pandas as pd
 
-from spotrank import auxiliary, encoders, fetch, split
+from spotrank import auxiliary, encoders, fetch, provenance, published, split
 from spotrank import config as configs
 from spotrank.heads import HEADS
 from spotrank.losses import LOSSES
 from spotrank.panel import SELECTIONS
+from spotrank.split import samples_of
 from spotrank.store import InputError, code_hash
 
 DONORS = Path(__file__).parents[2] / "resources" / "donors.tsv"
@@ -52,6 +52,7 @@ class Study:
         self.fits = self._fits()
         self.rankings = self._rankings()
         self.gene_lists = self.panels | self.rankings
+        self.published = self._published()
         self._check_files()
 
     def _encoders(self):
@@ -137,12 +138,12 @@ class Study:
         heads = {}
         for name, options, own_name in _entries(self.config["heads"], "head", HEADS, "training"):
             training = options.pop("training", {})
-            published = HEADS[name](1, 1, **options).training
+            of_paper = HEADS[name](1, 1, **options).training
             words = [f"{key}={str(value).lower()}" for key, value in options.items()]
             head = {
                 "head": name,
                 "options": options,
-                "training": self.config["training"] | published | said | training,
+                "training": self.config["training"] | of_paper | said | training,
             }
             _add(heads, own_name or "-".join([name, *words]), head, "heads")
         return heads
@@ -254,7 +255,10 @@ class Study:
         configs.path_safe(self.auxiliary, "auxiliary")
 
     def _check_files(self):
-        """Raise at once what a job would else raise later."""
+        """Raise at once what a job would else raise later; scores that are there need no job."""
+        scores = (self.file_of("scores/scores.parquet", **cell) for cell in self.cells)
+        if self.marks_holes or all(Path(path).exists() for path in scores):
+            return
         for cohort in self.cohorts:
             for sample in self.samples[cohort].index:
                 for kind in ("st", "metadata"):
@@ -350,7 +354,7 @@ class Study:
             "encoder": encoder,
             **{f"patches_{key}": value for key, value in self.config["patches"].items()},
             "code": code_hash("embed", "encoders"),
-            "versions": {package: _installed(package) for package in EMBED_PACKAGES},
+            "versions": {package: provenance.installed(package) for package in EMBED_PACKAGES},
         }
         if isinstance(entry, str):
             return made_by | {"precision": "fp32", "pooling": ""}
@@ -378,6 +382,96 @@ class Study:
             "auxiliary": self.fits[0][2],
             "fold": next(i for i, fold in enumerate(folds) if sample in fold["test"]),
         }
+
+    def _published(self):
+        """Path of the printed table to set beside, as a list of input files."""
+        named = self.config["report"].get("published")
+        return [str(published.path_of(named))] if named else []
+
+    @property
+    def marks_holes(self):
+        """Whether tables are made of the scores that are there, and their holes marked."""
+        return self.config["report"]["holes"] == "mark"
+
+    @property
+    def n_maps(self):
+        """Test slides of a cohort that are drawn; none where nothing is to be made."""
+        return 0 if self.marks_holes else self.config["report"]["maps"]
+
+    @property
+    def cells(self):
+        """Wildcards of every fit of the study."""
+        return [
+            {
+                "cohort": cohort,
+                "split": strategy,
+                "encoder": encoder,
+                "panel": panel,
+                "head": head,
+                "auxiliary": auxiliary,
+                "fold": fold,
+            }
+            for (cohort, strategy), folds in self.plans.items()
+            for encoder, head, auxiliary in self.fits
+            for panel in self.panels
+            for fold in range(len(folds))
+        ]
+
+    def file_of(self, name, **cell):
+        """Path of a file of a fit, such as 'scores/scores.parquet'."""
+        stage, file = name.split("/")
+        *folders, fold = cell.values()
+        return "/".join(["results", self.name, stage, *folders, f"fold{fold}", file])
+
+    def fit_of(self, cohort, split, encoder, panel, head, auxiliary, fold):
+        """Everything that decides a fit but the data themselves."""
+        folds, ranking = self.plans[cohort, split], self.ranking(auxiliary, panel)
+        of_fold = folds[int(fold)]
+        lists = {name: self.gene_lists[name] for name in filter(None, (panel, ranking))}
+        return {
+            "samples": samples_of(of_fold, "train", "validation", "test"),
+            "fold": of_fold,
+            "gap_um": self.gap_um,
+            "cohort": self.simulation(cohort) if self.is_simulated(cohort) else None,
+            "spots": self.config["spots"],
+            "patches": self.config["patches"],
+            "genes": lists,
+            "lists": [
+                own[key] for own in lists.values() for key in ("file", "ranking") if key in own
+            ],
+            "scaling": self.config["genes"]["scaling"],
+            "encoder": self.encoders[encoder],
+            "embeddings": self.made_by(cohort, encoder),
+            "head": self.heads[head],
+            "auxiliary": self.auxiliary[auxiliary],
+            "losses": self.losses,
+            "seeds": self.config["seeds"],
+            "code": code_hash("fit", "pair", "panel", *["simulate"] * self.is_simulated(cohort)),
+        }
+
+    def score_of(self, cohort, split, encoder, panel, head, auxiliary, fold):
+        """Everything that decides the scores of a fit but its predictions and the data."""
+        samples = samples_of(self.plans[cohort, split][int(fold)], "test")
+        return {
+            "samples": samples,
+            "patients": self.samples[cohort].loc[samples, "patient"].to_dict(),
+            "scaling": self.config["genes"]["scaling"],
+            "leak": self.leak(cohort, split, int(fold), panel),
+            "code": code_hash("score"),
+        }
+
+    def made_by_now(self):
+        """`{path of scores: {part: hash}}` of all cells, as config and code now stand."""
+        return {
+            self.file_of("scores/scores.parquet", **cell): provenance.digests(
+                {f"fit {key}": value for key, value in self.fit_of(**cell).items()}
+                | {f"score {key}": value for key, value in self.score_of(**cell).items()}
+            )
+            for cell in self.cells
+        }
+
+    def is_simulated(self, cohort):
+        return self.cohorts[cohort]["source"] == "simulated"
 
     def leak(self, cohort, strategy, fold, panel):
         """What a fold leaks, in words, or ''."""
@@ -438,12 +532,3 @@ def _check_options(key, name, function, options):
                 f"config: {key}: the option '{option}' of '{name}' is {value!r}, but must be "
                 f"of type {words}."
             )
-
-
-def _installed(package):
-    try:
-        return version(package)
-    except (
-        PackageNotFoundError
-    ):  # it is in the rule's own environment, whose pins Snakemake watches
-        return None

@@ -38,8 +38,10 @@ def runs(scores):
     return table.astype(dict.fromkeys((*KEYS, "leak"), object))
 
 
-def summary(scores):
+def summary(scores, n_planned=None):
     """One row for each combination of KEYS.
+
+    n_planned: `{(cohort, split): folds that were planned}`; `holes` says how many are lacking.
 
     Mean and standard deviation are taken over the folds and seeds of `runs`; `n_undefined` counts
     genes × slides × seeds without a correlation; `leak` says in how many folds test patients are in
@@ -63,6 +65,11 @@ def summary(scores):
     tested = scores[[*KEYS, "sample"]].drop_duplicates().astype(object)
     table.insert(table.columns.get_loc("n_folds"), "n_samples", tested.groupby(KEYS).size(), True)
     table["leak"] = grouped[["fold", "leak"]].apply(_leak_in_words)
+    planned = [(n_planned or {}).get(row[:2], n) for row, n in table["n_folds"].items()]
+    table["holes"] = [
+        f"{there} of {all} folds" if there < all else ""
+        for there, all in zip(table["n_folds"], planned, strict=True)
+    ]
     return table.reset_index()
 
 
@@ -78,81 +85,102 @@ def _leak_in_words(folds):
 def wide(summary, metric="spearman"):
     """Losses in rows, cohorts in columns, means of `metric`; more keys where they vary.
 
-    Returns two DataFrames of one shape, the numbers and what leaks in each ('' if nothing does).
+    Returns three DataFrames of one shape: the numbers, what leaks in each, and what it lacks ('' if
+    nothing).
     """
     rows = [key for key in ("encoder", "panel", "head", "auxiliary") if _varies(summary, key)]
     rows.append("loss")
     several = _varies(summary, "split")
     column = summary["cohort"] + (", " + summary["split"] if several else "")
     index = pd.MultiIndex.from_frame(summary[rows].drop_duplicates())
-    numbers, leaks = (
+    numbers, leaks, holes = (
         summary.assign(column=column)
         .pivot(index=rows, columns="column", values=values)
         .reindex(index if len(rows) > 1 else index.get_level_values(0))
         .reindex(columns=column.unique())
         .rename_axis(columns=None)
-        for values in (f"{metric}_mean", "leak")
+        for values in (f"{metric}_mean", "leak", "holes")
     )
     if _varies(summary, "cohort") and not several:
         numbers["mean"] = numbers.mean(axis=1)
-        leaks["mean"] = leaks.apply(lambda row: next(filter(None, row), ""), axis=1)
-    return numbers, leaks
+        for marks in (leaks, holes):
+            marks["mean"] = marks.apply(lambda row: next(filter(None, row), ""), axis=1)
+    return numbers, leaks.fillna(""), holes.fillna("")
 
 
 def _varies(frame, column):
     return frame[column].nunique() > 1
 
 
-def ranks(table):
-    """Rank of each number in its column, 1 the best, among rows that differ in loss only."""
-    rounded = table.round(3)
-    if table.index.nlevels == 1:
-        return rounded.rank(ascending=False, method="dense")
-    levels = list(range(table.index.nlevels - 1))
-    return rounded.groupby(level=levels, sort=False).rank(ascending=False, method="dense")
+def ranks(numbers):
+    """Rank of each number in its column, 1 the best, to three decimals.
+
+    Rows that differ in the last level of the index only are compared.
+    """
+    rounded = numbers.round(3)
+    if numbers.index.nlevels > 1:
+        setting = list(range(numbers.index.nlevels - 1))
+        rounded = rounded.groupby(level=setting, sort=False, dropna=False)
+    return rounded.rank(ascending=False, method="dense")
 
 
-def notes(leaks):
-    """What the daggers in a table say, a sentence each."""
-    said = {column: sorted(set(leaks[column]) - {""}) for column in leaks if column != "mean"}
-    return [f"† {column}: {text}." for column, texts in said.items() for text in texts]
+def notes(marks, sign="†"):
+    """What the signs in a table say, a sentence each; marks: their text, by column."""
+    said = {column: sorted(set(marks[column]) - {""}) for column in marks if column != "mean"}
+    return [f"{sign} {column}: {text}." for column, texts in said.items() for text in texts]
 
 
-def formatted(numbers, leaks, best, second):
-    """The table as text, three decimals; best and second are formats such as '**{}**'."""
+def formatted(numbers, leaks, holes, best, second):
+    """The table as text, three decimals; best and second are formats such as '**{}**'.
+
+    leaks, holes: what leaks in a cell and what it lacks, '' if nothing; both are marked.
+    """
     text = numbers.map(lambda value: "–" if pd.isna(value) else f"{value:.3f}")
     place = ranks(numbers)
     text = text.mask(place == 1, text.map(best.format)).mask(place == 2, text.map(second.format))
-    return (text + leaks.map(lambda leak: " †" if leak else "")).reset_index()
+    return text + marked(leaks, "†") + marked(holes, "‡")
 
 
-def tsv(numbers, leaks):
-    """Plain numbers, and what leaks in a row."""
+def marked(said, sign):
+    """The sign, after a space, where something is said."""
+    return said.map(lambda text: f" {sign}" if text else "")
+
+
+def tsv(numbers, leaks, provenance):
+    """Plain numbers, what leaks in a row, and the id of the provenance."""
     said = leaks.apply(lambda row: "; ".join(dict.fromkeys(filter(None, row))), axis=1)
-    return numbers.assign(leak=said).to_csv(sep="\t")
+    return numbers.assign(leak=said, provenance=provenance).to_csv(sep="\t")
 
 
-def markdown(numbers, leaks):
-    text = formatted(numbers, leaks, "**{}**", "<u>{}</u>")
-    return "\n\n".join([text.to_markdown(index=False, disable_numparse=True), *notes(leaks)]) + "\n"
+# Each takes a function of the formats of best and second that gives a table as text, indexed by
+# its labels, and the sentences below it
 
 
-def latex(numbers, leaks):
+def markdown(text_of, notes):
+    frame = text_of("**{}**", "<u>{}</u>").reset_index()
+    return "\n\n".join([frame.to_markdown(index=False, disable_numparse=True), *notes]) + "\n"
+
+
+def latex(text_of, notes):
     """A booktabs table; best bold, second underlined."""
-    frame = formatted(numbers, leaks, r"\textbf{{{}}}", r"\underline{{{}}}")
-    frame = frame.map(_tex).rename(columns=_tex)
-    alignment = "l" * numbers.index.nlevels + "r" * numbers.shape[1]
+    frame = text_of(r"\textbf{{{}}}", r"\underline{{{}}}")
+    alignment = "l" * frame.index.nlevels + "r" * frame.shape[1]
+    frame = frame.reset_index().map(_tex).rename(columns=_tex)
     text = frame.to_latex(index=False, column_format=alignment).strip()
-    return "\n\n".join([text, *map(_tex, notes(leaks))]) + "\n"
+    return "\n\n".join([text, *map(_tex, notes)]) + "\n"
 
 
-def html(numbers, leaks):
+def html(text_of, notes):
     """A page of its own, for the report."""
-    frame = formatted(numbers, leaks, "<b>{}</b>", "<u>{}</u>")
+    frame = text_of("<b>{}</b>", "<u>{}</u>").reset_index()
     text = frame.to_html(index=False, escape=False, border=0)
-    text += "".join(f"<p>{note}</p>" for note in notes(leaks))
+    text += "".join(f"<p>{note}</p>" for note in notes)
     return f"<!doctype html><meta charset='utf-8'><style>{STYLE}</style>{text}\n"
 
 
 def _tex(text):
-    return text.replace("_", r"\_").replace("%", r"\%").replace("†", r"$\dagger$")
+    for character, command in (
+        ("_", r"\_"), ("%", r"\%"), ("†", r"$\dagger$"), ("‡", r"$\ddagger$"), ("±", r"$\pm$"),
+    ):  # fmt: skip
+        text = text.replace(character, command)
+    return text

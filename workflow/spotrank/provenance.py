@@ -1,0 +1,247 @@
+"""Where numbers come from: what made each cell of a table, and whether that still stands.
+
+Each stage keeps a record in the file that it writes: `made_by`, hashes of the config's parts and
+the code that decide it; `inputs`, size, time and hash of the files it read that no other stage
+made; `stages`, how long it took on what machine; `encoders`, what they are; `versions` of packages.
+It takes over the records of the files it reads, so that scores know of slides.
+"""
+
+import hashlib
+import json
+import os
+import platform
+import subprocess
+import sys
+from collections import Counter
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import pandas as pd
+
+from spotrank.store import InputError
+
+PACKAGES = (
+    "torch", "timm", "transformers", "numpy", "scipy", "pandas", "pyarrow", "scikit-learn",
+    "scanpy", "anndata", "h5py", "openslide-python", "pillow", "snakemake",
+)  # fmt: skip
+KEY = "spotrank"  # of the metadata of Parquet files
+SHORT = 12  # digits of a hash that people read
+
+
+def installed(package):
+    """Version of a package, or None where it is not: a rule may run in another environment."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def digest(value):
+    """Short hash of anything that JSON can hold."""
+    text = json.dumps(value, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:SHORT]
+
+
+def digests(made_by):
+    """`{key: hash}` of what made a cell, so that two can be told apart by key."""
+    return {key: digest(value) for key, value in made_by.items()}
+
+
+def stamp(path):
+    """Size, time of last change and SHA-256 of a file."""
+    stat = Path(path).stat()
+    with open(path, "rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    return {"bytes": stat.st_size, "modified_ns": stat.st_mtime_ns, "sha256": sha256}
+
+
+def changed(path, stamped):
+    """Whether a file is another than when it was stamped; one that is gone can't be told."""
+    path = Path(path).expanduser()
+    try:
+        stat = path.stat()
+    except OSError:
+        return False
+    if stat.st_size != stamped["bytes"]:
+        return True
+    if stat.st_mtime_ns == stamped["modified_ns"]:
+        return False
+    return stamp(path)["sha256"] != stamped["sha256"]
+
+
+def record(stage, output, paths, began, parents=(), made_by=None, encoders=None):
+    """Record of a file that a stage writes.
+
+    output: its path; paths: of the files it was made of and no stage made; began: when, a
+    time of `now`; parents: records of files that other stages made; made_by: what decides it;
+    encoders: `{name: what is known of it}`.
+    """
+    ended = now()
+    own = {
+        "inputs": {public(str(path)): stamp(path) for path in paths},
+        "stages": {
+            f"{stage} {output}": {
+                "started": began.isoformat(timespec="seconds"),
+                "seconds": round((ended - began).total_seconds(), 3),
+                "machine": machine(),
+            }
+        },
+        "made_by": {f"{stage} {key}": value for key, value in digests(made_by or {}).items()},
+        "encoders": encoders or {},
+        "versions": {package: installed(package) for package in PACKAGES},
+    }
+    for parent in parents:
+        for key in ("inputs", "stages", "made_by", "encoders"):
+            own[key] = parent[key] | own[key]
+    return own
+
+
+def read(path):
+    """The record in an HDF5 file, an h5ad's in `uns`."""
+    import h5py
+
+    with h5py.File(path) as file:
+        kept = file.attrs["record"] if "record" in file.attrs else file["uns/record"].asstr()[()]
+    return json.loads(kept)
+
+
+def of_scores(path):
+    """The record of a file of scores, or None if it has none."""
+    import pyarrow.parquet as pq
+
+    try:
+        kept = (pq.read_metadata(path).metadata or {}).get(KEY.encode())
+    except (OSError, ValueError):  # pyarrow's errors are such
+        return None
+    return json.loads(kept) if kept else None
+
+
+def now():
+    """The time with its zone: Greenwich's, which tells nobody where one is."""
+    return datetime.now(UTC)
+
+
+def machine():
+    """What computes, without a name of its own."""
+    torch = sys.modules.get("torch")
+    return {
+        "cpu": _cpu(),
+        "cores": os.cpu_count(),
+        "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9),
+        "gpu": torch.cuda.get_device_name() if torch and torch.cuda.is_available() else None,
+        "system": platform.system() + " " + platform.machine(),
+        "python": platform.python_version(),
+    }
+
+
+def _cpu():
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        return next(line.partition(":")[2].strip() for line in lines if "model name" in line)
+    except (OSError, StopIteration):
+        return platform.processor()
+
+
+def git():
+    """Commit of the workflow, and whether files differ from it; None outside of a repository."""
+    command = ["git", "-C", str(Path(__file__).parent)]
+    try:
+        commit, changes = (
+            subprocess.run([*command, *what], capture_output=True, text=True, check=True).stdout
+            for what in (["rev-parse", "HEAD"], ["status", "--porcelain", "."])
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return {"commit": commit.strip(), "changed": bool(changes)}
+
+
+def public(text):
+    """`text` without what is the user's own: the home folder becomes `~`, a token is left out."""
+    home = str(Path.home()).rstrip("/")
+    if home:
+        text = text.replace(f"{home}/", "~/")
+    token = os.environ.get("HF_TOKEN")
+    return text.replace(token, "…") if token else text
+
+
+def check(cells, records):
+    """What is wrong with the cells of a table: `{path: words}`, of sound ones nothing.
+
+    cells: `{path: made_by as it now stands, as digests}`; records: `{path: record}` of the files
+    that are there, None for a file without one. A cell is missing, stale (made by other code,
+    config or data than now stands), or made by other versions of packages than most.
+    """
+    found, seen = {}, {}
+    for path, expected in cells.items():
+        if path not in records:
+            found[path] = "is missing"
+            continue
+        own = records[path]
+        if own is None:
+            found[path] = "does not say what made it"
+            continue
+        other = [key for key in expected if own["made_by"].get(key) != expected[key]]
+        for file, stamped in own["inputs"].items():
+            if file not in seen:
+                seen[file] = changed(file, stamped)
+            if seen[file]:
+                other.append(file)
+        if other:
+            found[path] = f"is stale: {', '.join(other)} changed"
+    sound = {path: json.dumps(records[path]["versions"]) for path in cells if path not in found}
+    if len(set(sound.values())) > 1:
+        usual = json.loads(Counter(sound.values()).most_common(1)[0][0])
+        for path, own in sound.items():
+            packages = [f"{k} {v}" for k, v in json.loads(own).items() if usual[k] != v]
+            if packages:
+                found[path] = f"is of other versions than most: {', '.join(packages)}"
+    return found
+
+
+def refuse(found):
+    """Raise `InputError` that lists the cells of `found`, see `check`, if there are any."""
+    if found:
+        cells = "; ".join(f"{path} {words}" for path, words in found.items())
+        raise InputError(
+            f"{len(found)} of the tables' cells can't be trusted: {cells}; delete these files and "
+            "run again, or set report.holes: mark."
+        )
+
+
+def gather(study, config, records, holes):
+    """All that is known of a study's tables, for `provenance.json`.
+
+    study: its name; config: in full; records: of sound cells; holes: see `check`. `id` is a hash of
+    what decides the numbers, not of where, when and how fast.
+    """
+    inputs = {
+        path: {key: stamped[key] for key in ("bytes", "sha256")}
+        for own in records.values()
+        for path, stamped in own["inputs"].items()
+    }
+    stages = pd.DataFrame(
+        {name: of_stage for own in records.values() for name, of_stage in own["stages"].items()}
+    ).T
+    of_stage = stages.groupby(stages.index.str.partition(" ").get_level_values(0))
+    versions = next(iter(records.values()))["versions"]
+    cells = {path: digest(own["made_by"]) for path, own in records.items()}
+    data = sorted(stamped["sha256"] for stamped in inputs.values())
+    encoders = {name: about for own in records.values() for name, about in own["encoders"].items()}
+    machines = {json.dumps(own): own for own in stages["machine"]}
+    return {
+        "study": study,
+        "id": digest([cells, versions, data]),
+        "config": config,
+        "git": git(),
+        "versions": versions,
+        "seeds": config["seeds"],
+        "encoders": encoders,
+        "inputs": dict(sorted(inputs.items())),
+        "cells": cells,
+        "holes": holes,
+        "machines": list(machines.values()),
+        "started": stages["started"].min(),
+        "jobs": of_stage.size().to_dict(),
+        "seconds": of_stage["seconds"].sum().to_dict(),
+    }

@@ -1,0 +1,145 @@
+"""Measured numbers beside printed ones.
+
+A printed table is a TSV, a row a number: columns that say what it is of, last of them what the
+table compares (a loss, a head, an encoder …), then the metric, and its standard deviation as
+`<metric>_sd` where it is printed. The columns are those of `tables.KEYS` or of another summary;
+`number` is that of the panel's genes; `mean` in a column stands for the mean over its values.
+"""
+
+from pathlib import Path
+
+import pandas as pd
+
+from spotrank import tables
+from spotrank.config import nearest
+from spotrank.store import InputError, in_a_line
+
+FOLDER = Path(__file__).parents[2] / "resources" / "published"
+COUNTS = ["n_samples", "n_folds", "n_seeds", "n_genes", "n_undefined"]
+
+
+def path_of(name):
+    """Path of a printed table: a name in `resources/published`, or a file of the user's."""
+    for path in (FOLDER / f"{name}.tsv", Path(name)):
+        if path.is_file():
+            return path
+    known = sorted(path.stem for path in FOLDER.glob("*.tsv"))
+    raise InputError(
+        f"config: report.published is '{name}', no file and no published table"
+        f"{nearest(name, known)}; give a file's path or one of {', '.join(known)}."
+    )
+
+
+def read(path):
+    """A printed table and its metric; `InputError` if the file is none."""
+    try:
+        printed = pd.read_csv(path, sep="\t", keep_default_na=False)
+        metric = next(metric for metric in tables.METRICS if metric in printed)
+        numbers = [name for name in (metric, f"{metric}_sd") if name in printed]
+        printed[numbers] = printed[numbers].replace("", float("nan")).astype(float)
+    except StopIteration:
+        raise InputError(
+            f"{path}: has no column of a metric ({', '.join(tables.METRICS)}); add it."
+        ) from None
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{path}: not a table of numbers, separated by tabs ({in_a_line(error)}); mend it."
+        ) from None
+    keys = [name for name in printed if name not in numbers]
+    return printed.astype(dict.fromkeys(keys, str)), keys, metric
+
+
+def beside(summary, printed, keys, metric):
+    """Printed and measured numbers, a row for each of either.
+
+    summary: as `tables.summary` gives it, with all of `keys`; printed, keys, metric: of `read`.
+    Returns DataFrame, indexed by what varies beyond `keys` and `keys`: `published, published_sd,
+    measured, sd, difference`, and what of `n_samples, n_folds, n_seeds, n_genes, n_undefined, leak,
+    holes` the summary has. Raises `InputError` if the summary lacks a key.
+    """
+    if lacking := [key for key in keys if key not in summary]:
+        raise InputError(
+            f"the printed table's column '{lacking[0]}' is none of this study's; use "
+            f"{', '.join(key for key in summary if not key.startswith('n_'))}."
+        )
+    summary = summary.astype(dict.fromkeys(keys, str))
+    varying = [
+        key
+        for key in ("split", "encoder", "panel", "head", "auxiliary", "loss", "list_size")
+        if key in summary and key not in keys and summary.groupby(keys)[key].nunique().max() > 1
+    ]
+    measured = summary.rename(columns={f"{metric}_mean": "measured", f"{metric}_sd": "sd"})
+    beside = [name for name in (*COUNTS, "leak", "holes") if name in summary]
+    measured = measured[[*varying, *keys, "measured", "sd", *beside]]
+    for key in keys:
+        if "mean" in set(printed[key]) and measured[key].nunique() > 1:
+            others = [*varying, *(other for other in keys if other != key)]
+            measured = pd.concat([measured, _mean(measured, key, others)])
+    named = {metric: "published", f"{metric}_sd": "published_sd"}
+    printed = printed.rename(columns=named).assign(order=range(len(printed)))
+    table = measured.merge(printed, "outer", on=keys).sort_values("order", kind="stable")
+    # what is not printed stands below its setting's printed rows
+    setting = table[keys[:-1]].agg(tuple, axis=1)
+    order = {name: i for i, name in enumerate(dict.fromkeys(setting))}
+    table = table.iloc[setting.map(order).argsort(kind="stable")]
+    table["difference"] = table["measured"] - table["published"]
+    for text in {"leak", "holes", *varying} & set(table):
+        table[text] = table[text].fillna("")
+    columns = ["published", "published_sd", "measured", "sd", "difference", *beside]
+    return table.set_index([*varying, *keys]).reindex(columns=columns)
+
+
+def _mean(measured, key, others):
+    """Mean of what is measured over the values of `key`, where all of them are."""
+    grouped = measured.groupby(others, sort=False)
+    mean = grouped.agg(
+        measured=("measured", lambda values: values.mean(skipna=False)),
+        **{name: (name, "sum") for name in ("n_samples", "n_undefined") if name in measured},
+        **{name: (name, "max") for name in COUNTS[1:4] if name in measured},
+        **{
+            name: (name, lambda said: next(filter(None, said), ""))
+            for name in ("leak", "holes")
+            if name in measured
+        },
+    )
+    mean = mean[grouped.size() == measured[key].nunique()]
+    return mean.reset_index().assign(**{key: "mean"})
+
+
+def formatted(table, best, second):
+    """The table as text, for `tables.markdown` and its like; table: of `beside`, indexed by what a
+    row is of; best and second of a setting are formats such as '**{}**'."""
+    text = pd.DataFrame(index=table.index)
+    for column, sd in (("published", "published_sd"), ("measured", "sd")):
+        shown = table[column].map(lambda value: "–" if pd.isna(value) else f"{value:.3f}")
+        place = tables.ranks(table[column])
+        shown = shown.mask(place == 1, shown.map(best.format))
+        shown = shown.mask(place == 2, shown.map(second.format))
+        text[column] = shown + table[sd].map(
+            lambda value: "" if pd.isna(value) else f" ± {value:.3f}"
+        )
+    for sign, why in (("†", "leak"), ("‡", "holes")):
+        if why in table:
+            text["measured"] += tables.marked(table[why], sign)
+    text["difference"] = table["difference"].map(
+        lambda value: "–" if pd.isna(value) else f"{value:+.3f}"
+    )
+    for name in filter(table.columns.__contains__, COUNTS):
+        text[name.removeprefix("n_")] = table[name].map(
+            lambda value: "–" if pd.isna(value) else f"{value:.0f}"
+        )
+    return text
+
+
+def notes(table):
+    """What the signs in the table say, a sentence each."""
+    said = []
+    for sign, why in (("†", "leak"), ("‡", "holes")):
+        for row, text in table.get(why, pd.Series()).items():
+            setting = ", ".join(row[:-1]) if isinstance(row, tuple) else ""
+            said.append((sign, setting, text))
+    return [
+        " ".join(filter(None, [sign, f"{setting}:" * bool(setting), f"{text}."]))
+        for sign, setting, text in dict.fromkeys(said)
+        if text
+    ]
