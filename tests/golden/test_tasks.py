@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 import yaml
 from conftest import ROOT, need
-from spotrank import fetch
+from spotrank import cost, fetch
 from spotrank.store import InputError
 from spotrank.study import Study
 
@@ -85,9 +85,24 @@ def test_only_what_is_needed(hest):
 
 
 PUBLISHED = {  # encoders × heads × strategies, panels, and folds of each cohort and split
-    "agl_intra_batch": (4, 2, [5] * 6),
-    "agl_inter_batch": (4, 2, [4]),
-    "agl_number_of_genes": (3, 8, [5]),
+    "agl_inter_batch": (4, 1, [4]),
+    "agl_inter_batch_strict": (4, 1, [4]),
+    "agl_intra_batch": (4, 1, [5, 5, 5]),
+    "agl_intra_batch_strict": (4, 1, [5, 5, 5]),
+    "agl_number_of_genes": (3, 4, [5]),
+    "agl_number_of_genes_strict": (3, 4, [5]),
+    "hest_bench": (35, 1, [4, 2, 3, 2, 2, 2, 6, 2, 4]),
+    "hest_bench_strict": (35, 1, [3, 2, 3, 2, 4, 2, 24, 2, 4]),
+    "strank_coad_visium": (1, 4, [5]),
+    "strank_coad_visium_strict": (1, 4, [5]),
+    "strank_her2st": (1, 5, [1]),
+    "strank_her2st_strict": (1, 5, [8]),
+    "strank_histogene": (1, 1, [1]),
+    "strank_histogene_strict": (1, 1, [8]),
+    "strank_sampling": (3, 2, [1]),
+    "strank_sampling_strict": (3, 2, [8]),
+    "strank_table2": (1, 1, [1, 1, 1, 1, 1, 1, 1]),
+    "strank_table2_strict": (1, 1, [3, 2, 3, 4, 2, 24, 4]),
 }
 
 
@@ -100,3 +115,34 @@ def test_published_study(hest, name):
     found = Study(yaml.safe_load((ROOT / f"config/published/{name}.yaml").read_text()))
     folds = [len(plan) for plan in found.plans.values()]
     assert (len(found.fits), len(found.panels), folds) == PUBLISHED[name]
+    if name.endswith("_strict"):
+        assert {panel["samples"] for panel in found.panels.values()} == {"train"}
+        if "spatial_blocks" not in found.config["split"]["strategy"]:
+            assert not any(found.leak(**_of_leak(cell)) for cell in found.cells)
+    assert "GPU hours to embed" in cost.in_words(found)
+
+
+def _of_leak(cell):
+    names = {"cohort": "cohort", "strategy": "split", "fold": "fold", "panel": "panel"}
+    return {name: cell[key] for name, key in names.items()}
+
+
+def test_strict_twins_ask_the_same():
+    for name in PUBLISHED:
+        if name.endswith("_strict"):
+            twin, strict = (
+                yaml.safe_load((ROOT / f"config/published/{study}.yaml").read_text())
+                for study in (name.removesuffix("_strict"), name)
+            )
+            for key in (
+                "cohorts",
+                "encoders",
+                "heads",
+                "training",
+                "auxiliary",
+                "patches",
+                "spots",
+            ):
+                assert twin.get(key) == strict.get(key), (name, key)
+            assert all(loss in strict["losses"] for loss in twin.get("losses", []))
+            assert twin["report"] == strict["report"]

@@ -147,6 +147,11 @@ CONFIGS = {
         change("encoders", to=["stain_statistics", "pixels"]),
         "no head takes 'pixels'; add the head 'histogene'",
     ),
+    "unknown published table": (
+        change("report", "published", to="strank_tabel2"),
+        "report.published is 'strank_tabel2', no file and no published table, did you mean",
+    ),
+    "holes that are neither": (change("report", "holes", to="ignore"), "choose from refuse, mark"),
     "unknown batches": (change("training", "batches", to="tisue"), "did you mean 'tissue'"),
     "unknown encoder": (
         change("encoders", to=["stain_statistic"]),

@@ -15,13 +15,14 @@ from loopback import COMMIT, TOKEN, Hub, of_folder
 from safetensors.torch import load_file, save, save_file
 from spotrank import encoders
 from spotrank.store import InputError
+from torch.utils.flop_counter import FlopCounterMode
 
 ROWS = encoders.registry()
 # their architecture is in a package, or in code of their repository, that is not ours to bring
 ELSEWHERE = {"musk": "pip install fairscale git", "keep": "encoder: keep, remote_code: true"}
 NEEDED = {
     *("encoder", "repo", "kind", "revision", "size", "um_per_px", "mean", "std", "interpolation"),
-    *("precision", "pooling", "dimension", "licence", "citation"),
+    *("precision", "pooling", "dimension", "gflops", "licence", "citation"),
 }
 
 
@@ -37,7 +38,9 @@ def test_row(name):
         module, config = encoders.network(**spec)
         px = config["input_size"][1]
         images = torch.empty(2, 3, px, px)
-        vectors = module(images)
+        with FlopCounterMode(display=False) as counter, torch.no_grad():
+            vectors = module.eval()(images)
+    assert counter.get_total_flops() / 2e9 == pytest.approx(spec["gflops"], rel=0.01)
     assert vectors.shape == (2, spec["dimension"])
     assert px == spec.get("crop", spec["size"])
 

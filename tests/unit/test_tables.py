@@ -1,3 +1,5 @@
+from functools import partial
+
 import pandas as pd
 import pytest
 from spotrank import tables
@@ -51,20 +53,25 @@ def test_summary_by_hand():
 
 
 def test_best_and_second_and_mean():
-    numbers, leaks = tables.wide(tables.summary(scores()))
+    numbers, *marks = tables.wide(tables.summary(scores()))
+    text_of = partial(tables.formatted, numbers, *marks)
     assert numbers.loc["mse"].tolist() == pytest.approx([0.15, 0.35, 0.25])
-    text = " ".join(tables.markdown(numbers, leaks).split())
+    text = " ".join(tables.markdown(text_of, []).split())
     assert "| strank_list | **0.350** | **0.550** | **0.450** |" in text
     assert "<u>0.150</u>" in text
-    assert r"\textbf{0.350}" in tables.latex(numbers, leaks)
+    assert r"\textbf{0.350}" in tables.latex(text_of, [])
 
 
 def test_a_leak_is_marked_where_it_is():
-    numbers, leaks = tables.wide(tables.summary(scores("P_1 in training and test")))
-    text = " ".join(tables.markdown(numbers, leaks).split())
-    assert "**0.350** |" in text
+    summary = tables.summary(scores("P_1 in training and test"), {("a", "s"): 3, ("b", "s"): 2})
+    numbers, leaks, holes = tables.wide(summary)
+    below = [*tables.notes(leaks), *tables.notes(holes, "‡")]
+    text_of = partial(tables.formatted, numbers, leaks, holes)
+    text = " ".join(tables.markdown(text_of, below).split())
+    assert "**0.350** ‡ |" in text
+    assert "‡ a: 2 of 3 folds." in text
     assert "**0.550** †" in text
     assert "† b: 1 of 2 folds: P_1 in training and test." in text
-    assert r"P\_1 in training" in tables.latex(numbers, leaks)
-    assert r"strank\_list" in tables.latex(numbers, leaks)
-    assert "P_1 in training and test" in tables.tsv(numbers, leaks)
+    assert r"P\_1 in training" in tables.latex(text_of, below)
+    assert r"strank\_list" in tables.latex(text_of, below)
+    assert "P_1 in training and test" in tables.tsv(numbers, leaks, "id")

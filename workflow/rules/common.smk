@@ -1,8 +1,9 @@
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 
-from spotrank import encoders, fetch, split
+from spotrank import cost, encoders, fetch, published, split
 from spotrank.config import as_list
 from spotrank.store import InputError, code_hash
 from spotrank.study import Study
@@ -11,6 +12,8 @@ try:
     study = Study(config)
 except InputError as error:
     raise WorkflowError(str(error)) from None
+if workflow.is_main_process:
+    logger.info(cost.in_words(study))
 
 
 wildcard_constraints:

@@ -8,12 +8,24 @@ COURSE = {
 }
 
 
+BESIDE = {
+    "published": report(
+        f"results/{study.name}/figures/published.png",
+        category="Scores",
+        caption="../report/published_figure.rst",
+        labels={"figure": "beside the published numbers"},
+    )
+}
+
+
 rule figures:
     input:
+        published=f"{PUBLISHED}.tsv" if study.published else [],
         scores=rules.tables.output.scores,
         histories=fits("fits/history.parquet"),
     output:
         **(COURSE if study.rankings else {}),
+        **(BESIDE if study.published else {}),
         scores=report(
             f"results/{study.name}/figures/scores.png",
             category="Scores",
@@ -41,6 +53,7 @@ rule figures:
         runtime=minutes(30),
     params:
         found=lambda wildcards: found("fits/history.parquet"),
+        metric=[published.read(path)[2] for path in study.published],
         code=code_hash("report"),
     script:
         "../scripts/figures.py"

@@ -15,6 +15,10 @@ with job(snakemake.log[0]):
     report.save(report.scores_by_loss(scores), snakemake.output.scores)
     report.save(report.genes(scores), snakemake.output.genes)
     report.save(report.histories(histories), snakemake.output.training)
+    if path := snakemake.input.published:
+        beside = pd.read_csv(path, sep="\t", dtype={"number": str})
+        figure = report.beside_published(beside, snakemake.params.metric[0])
+        report.save(figure, snakemake.output.published)
     if "auxiliary" in snakemake.output.keys():  # noqa: SIM118 (a list with names)
         with_genes = histories[histories["n_auxiliary"].groupby(histories["run"]).transform("any")]
         report.save(report.auxiliary_genes(with_genes), snakemake.output.auxiliary)

@@ -33,6 +33,7 @@ ABOUT = (
     "batch_size",
     "um_per_px",
     "gated",
+    "gflops",
     "licence",
     "citation",
 )  # what decides no number

@@ -1,6 +1,7 @@
 """The samples of a cohort, and where their files are; laid out as HEST-1k lays them out."""
 
 import re
+from functools import cache
 from pathlib import Path
 
 import pandas as pd
@@ -111,18 +112,24 @@ def task(name, key):
 
     `samples` is a list or a query; `test` holds a list of samples a fold.
     """
-    tasks = {
+    return _tasks()[one_of(name, _tasks(), key)]
+
+
+@cache
+def _tasks():
+    studies = yaml.safe_load(TASKS.read_text(encoding="utf-8"))
+    return {
         f"{study}/{task}": content
-        for study, tasks in yaml.safe_load(TASKS.read_text(encoding="utf-8")).items()
+        for study, tasks in studies.items()
         for task, content in tasks.items()
     }
-    return tasks[one_of(name, tasks, key)]
 
 
 def read_table(path):
     """HEST's metadata table, as text, empty cells missing; `InputError` if it is unfit."""
     try:
-        table = pd.read_csv(path, dtype=str, encoding="utf-8-sig")
+        # HEST-1k has patients of three spaces: they are missing
+        table = pd.read_csv(path, dtype=str, encoding="utf-8-sig", skipinitialspace=True)
     except (ValueError, OSError) as error:
         raise InputError(
             f"{path}: not a readable CSV table ({in_a_line(error)}); mend it."

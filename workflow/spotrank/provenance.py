@@ -14,6 +14,7 @@ import subprocess
 import sys
 from collections import Counter
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -29,6 +30,7 @@ KEY = "spotrank"  # of the metadata of Parquet files
 SHORT = 12  # digits of a hash that people read
 
 
+@cache
 def installed(package):
     """Version of a package, or None where it is not: a rule may run in another environment."""
     try:

@@ -72,12 +72,15 @@ def beside(summary, printed, keys, metric):
     beside = [name for name in (*COUNTS, "leak", "holes") if name in summary]
     measured = measured[[*varying, *keys, "measured", "sd", *beside]]
     for key in keys:
-        if "mean" in set(printed[key]) and measured[key].nunique() > 1:
+        values = set(printed[key]) - {"mean"}
+        if len(values) < printed[key].nunique():
             others = [*varying, *(other for other in keys if other != key)]
-            measured = pd.concat([measured, _mean(measured, key, others)])
+            mean = _mean(measured[measured[key].isin(values)], key, len(values), others)
+            measured = pd.concat([measured, mean])
     named = {metric: "published", f"{metric}_sd": "published_sd"}
     printed = printed.rename(columns=named).assign(order=range(len(printed)))
-    table = measured.merge(printed, "outer", on=keys).sort_values("order", kind="stable")
+    measured = measured.assign(row=range(len(measured)))
+    table = measured.merge(printed, "outer", on=keys).sort_values(["order", "row"])
     # what is not printed stands below its setting's printed rows
     setting = table[keys[:-1]].agg(tuple, axis=1)
     order = {name: i for i, name in enumerate(dict.fromkeys(setting))}
@@ -89,8 +92,8 @@ def beside(summary, printed, keys, metric):
     return table.set_index([*varying, *keys]).reindex(columns=columns)
 
 
-def _mean(measured, key, others):
-    """Mean of what is measured over the values of `key`, where all of them are."""
+def _mean(measured, key, n, others):
+    """Mean of what is measured over the `n` values of `key`, where all of them are."""
     grouped = measured.groupby(others, sort=False)
     mean = grouped.agg(
         measured=("measured", lambda values: values.mean(skipna=False)),
@@ -102,7 +105,7 @@ def _mean(measured, key, others):
             if name in measured
         },
     )
-    mean = mean[grouped.size() == measured[key].nunique()]
+    mean = mean[grouped.size() == n]
     return mean.reset_index().assign(**{key: "mean"})
 
 

@@ -84,6 +84,39 @@ def scores_by_loss(scores):
     return figure
 
 
+def beside_published(table, metric):
+    """Published (open) and measured (filled) numbers, a line between them; a panel a setting.
+
+    table: of `published.beside`, labels as columns before `published`.
+    """
+    labels = list(table.columns[: table.columns.get_loc("published")])
+    settings = table[labels[:-1]].astype(str).agg(", ".join, axis=1) if labels[1:] else ""
+    table = table.assign(setting=settings, method=table[labels[-1]].astype(str))
+    panels = list(table.groupby("setting", sort=False))
+    with plt.rc_context(STYLE):
+        height = 0.9 + 0.22 * max(len(rows) for _, rows in panels)
+        figure, axes = grid(len(panels), width=3.6, height=height)
+        for axis, (setting, rows) in zip(axes, panels, strict=True):
+            y = np.arange(len(rows))
+            axis.hlines(y, rows["published"], rows["measured"], color="#999999", lw=1)
+            axis.errorbar(
+                rows["published"], y, xerr=rows["published_sd"], fmt="o", ms=5, mfc="white",
+                color="black", lw=0.8, label="published",
+            )  # fmt: skip
+            axis.errorbar(
+                rows["measured"], y, xerr=rows["sd"], fmt="o", ms=5, color=COLOURS[0], lw=0.8,
+                label="measured",
+            )  # fmt: skip
+            axis.set_yticks(y, rows["method"].str.replace("_", " "))
+            axis.invert_yaxis()
+            axis.set_title(setting.replace("_", " "), fontsize=9)
+            axis.set_xlabel(metric.replace("_", " "))
+        figure.legend(
+            *axes[0].get_legend_handles_labels(), loc="outside upper left", ncols=2, frameon=False
+        )
+    return figure
+
+
 def genes(scores):
     """Spearman of each gene against its mean count, averaged over slides and seeds, best loss."""
     panels = list(panels_of(scores))
