@@ -1,6 +1,6 @@
 # `make demo`: the demo study; `make test`: lint and all tests but those on SLURM, which `make
 # test-slurm` installs and starts; `make kill`: kill runs KILLS times; `make bench`: ratios of speed;
-# `make plan`: jobs and GPU hours of the published studies; `make errors`: write docs/errors.md. Each
+# `make published`: jobs and GPU hours of published studies; `make errors`: write docs/errors.md. Each
 # sets up .venv first.
 PYTHON ?= python3
 BIN := .venv/bin
@@ -8,7 +8,7 @@ LOCK := envs/requirements.lock
 SLURM := slurm-wlm slurmdbd munge mariadb-server
 KILLS ?= 200
 
-.PHONY: demo test test-slurm kill bench plan errors lint
+.PHONY: demo test test-slurm kill bench published errors lint
 .DELETE_ON_ERROR:
 
 demo: .venv/ready
@@ -33,8 +33,8 @@ kill: .venv/ready
 errors: .venv/ready
 	ERRORS=write $(BIN)/python -m pytest tests/unit/test_bad_input.py
 
-plan: .venv/ready
-	$(BIN)/python workflow/plan.py
+published: .venv/ready
+	$(BIN)/python workflow/published.py
 
 bench: .venv/ready
 	$(BIN)/python tests/benchmarks/bench_fit.py

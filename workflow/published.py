@@ -1,4 +1,4 @@
-"""Dry runs of all published studies: how many jobs, and what they cost. `make plan`"""
+"""Dry runs of all published studies: how many jobs, and what they cost: `make published`."""
 
 import contextlib
 import re

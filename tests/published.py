@@ -1,0 +1,120 @@
+"""Published studies against a hub on loopback: the tasks' ids, small samples, few epochs.
+
+`python tests/published.py [STUDY ...]` runs them whole, one after the other in one folder, and
+prints where their tables are; all of them by default.
+"""
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "workflow"))
+
+import h5py
+import numpy as np
+import pandas as pd
+import timm
+import yaml
+from conftest import ROOT
+from loopback import TOKEN, Hub, of_folder
+from runs import snakemake
+from safetensors.torch import save_file
+from spotrank import embed, encoders, fetch, simulate
+
+CONFIGS = ROOT / "config/published"
+SMALL = {"patients": 3, "spots": 40, "genes": 1500, "seed": 1}
+ENCODER = "resnet18"
+
+
+def studies():
+    """Names of the published studies that have cohorts."""
+    configs = {path.stem: yaml.safe_load(path.read_text()) for path in CONFIGS.glob("*.yaml")}
+    return sorted(name for name, config in configs.items() if "cohorts" in config)
+
+
+def small(name, cohorts=None):
+    """A published config, of all or some `cohorts`, what needs a GPU or more genes cut down."""
+    config = yaml.safe_load((CONFIGS / f"{name}.yaml").read_text())
+    config["cohorts"] = {key: config["cohorts"][key] for key in cohorts or config["cohorts"]}
+    if "pixels" in config["encoders"]:
+        tiny = {"width": 32, "layers": 1, "heads": 2}
+        config["heads"] = [{"head": "histogene", "name": "histogene", **tiny}]
+    else:
+        config["encoders"] = [ENCODER]
+    config["heads"] = [
+        {"head": "finetune", "name": "finetune", "training": {"batch_size": 16}}
+        if head == "finetune"
+        else head
+        for head in config.get("heads", ["linear"])
+    ]
+    numbers = config["genes"]["number"]
+    if isinstance(numbers, list):
+        config["genes"]["number"] = [n for n in numbers if n == "all" or n <= 250]
+    config["training"] = config.get("training", {}) | {"max_epochs": 2}
+    return config
+
+
+def repositories(folder, configs, table):
+    """HEST-1k with the samples of `configs`, and the encoder's checkpoint, for `loopback.Hub`.
+
+    table: HEST-1k's real metadata table, whose rows of these samples are served: patients and
+    queries are as they are. The samples' files are those of a few simulated ones.
+    """
+    rows = fetch.read_table(table)
+    wanted = {
+        sample
+        for config in configs
+        for name, cohort in config["cohorts"].items()
+        for sample in fetch._chosen(name, cohort, rows.set_index("id"))
+    }
+    rows = rows[rows["id"].isin(wanted)]
+    made = simulate.design(**SMALL)["id"].tolist()
+    geometry = {"size": 224, "um_per_px": 0.5, "source": "wsis"}
+    for sample in made:
+        st, wsi, metadata = (
+            folder / f"made/{sample}.{suffix}" for suffix in ("h5ad", "tif", "json")
+        )
+        simulate.write_sample(st, wsi, metadata, sample, **SMALL)
+        barcodes, images = embed.all_patches(224, geometry, st, metadata, wsi, None, threads=2)
+        with h5py.File(folder / f"made/{sample}.h5", "w") as file:
+            file["img"], file["barcode"] = images, np.array(barcodes, "S")[:, None]
+            file["coords"] = np.zeros((len(images), 2))
+    served = folder / "served"
+    for i, sample in enumerate(rows["id"]):
+        for kind, suffix in (("st", "h5ad"), ("metadata", "json"), ("patches", "h5")):
+            (served / kind).mkdir(parents=True, exist_ok=True)
+            os.link(
+                folder / f"made/{made[i % len(made)]}.{suffix}",
+                served / f"{kind}/{sample}.{suffix}",
+            )
+    rows.to_csv(served / "HEST_v1_1_0.csv", index=False)
+    row, weights = encoders.registry()[ENCODER], folder / "weights.safetensors"
+    save_file(timm.create_model(row["model"]).state_dict(), weights)
+    return {
+        ("dataset", "MahmoodLab/hest"): of_folder(served),
+        ("model", row["repo"]): {"model.safetensors": weights},
+    }
+
+
+def run(folder, hub, config, *options):
+    """Run a study in `folder` on `hub`; what was printed, and the exit code."""
+    environment = {"HF_ENDPOINT": hub.url, "HF_HOME": str(folder / "home"), "HF_TOKEN": TOKEN}
+    return snakemake(folder, config, *options, env=environment)
+
+
+def main(names):
+    table = Path(os.environ.get("SPOTRANK_DATA", ROOT.parent / "shared/data")) / "HEST_v1_1_0.csv"
+    folder = Path(tempfile.mkdtemp(prefix="published"))
+    configs = {name: small(name) for name in names or studies()}
+    with Hub(repositories(folder, configs.values(), table), gated=("MahmoodLab/hest",)) as hub:
+        for name, config in configs.items():
+            printed, code = run(folder, hub, config)
+            (folder / f"{name}.log").write_text(printed)
+            tables = folder / f"results/{name}/tables"
+            n = len(pd.read_csv(tables / "summary.tsv", sep="\t")) if code == 0 else 0
+            print(f"{name}: exit code {code}, {n} rows, {tables}", flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,100 @@
+"""STRank's table 2 and its strict twin, whole, on a hub on loopback; a dry run of all studies."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+from conftest import ROOT, need
+from loopback import Hub
+from published import ENCODER, repositories, run, small, studies
+
+COHORTS = ["PAAD", "READ"]
+
+
+@pytest.fixture(scope="module")
+def table(her2st):
+    """HEST-1k's real metadata table."""
+    return need(her2st.parent / "HEST_v1_1_0.csv")
+
+
+@pytest.fixture(scope="module")
+def finished(table, tmp_path_factory):
+    """A folder where both studies ran, of the smallest cohorts."""
+    folder = tmp_path_factory.mktemp("published")
+    configs = [small(name, COHORTS) for name in ("strank_table2", "strank_table2_strict")]
+    with Hub(repositories(folder, configs, table), gated=("MahmoodLab/hest",)) as hub:
+        for config in configs:
+            printed, code = run(folder, hub, config)
+            assert code == 0, printed
+            assert "GPU hours to embed" in printed
+    return folder
+
+
+def beside(folder, study):
+    path = folder / f"results/{study}/tables/published.tsv"
+    return pd.read_csv(path, sep="\t", keep_default_na=False, na_values=[""])
+
+
+def test_table2(finished):
+    table = beside(finished, "strank_table2")
+    ours = table[table["cohort"].isin(COHORTS)].set_index(["cohort", "loss"])
+    assert len(ours) == 7 * len(COHORTS)
+    assert ours.loc[("READ", "strank_list"), "published"] == 0.140
+    assert (ours["measured"] - ours["published"]).tolist() == pytest.approx(ours["difference"])
+    assert ours["n_samples"].eq(1).all()
+    assert ours["leak"].str.contains("genes chosen with the test samples in view").all()
+    # of seven cohorts, which are not all there
+    assert table.loc[table["cohort"] == "mean", "measured"].isna().all()
+    scores = pd.read_parquet(finished / "results/strank_table2/tables/scores.parquet")
+    assert set(scores["sample"]) == {"TENX126", "ZEN40"}
+    assert set(scores["encoder"]) == {ENCODER}
+
+
+def test_strict_twin(finished):
+    ours = beside(finished, "strank_table2_strict").query("cohort in @COHORTS")
+    assert ours["leak"].isna().all()
+    assert ours["n_samples"].tolist() == [{"PAAD": 3, "READ": 4}[name] for name in ours["cohort"]]
+    assert ours["n_seeds"].eq(5).all()
+    assert set(ours.loc[ours["published"].isna(), "loss"]) == {"pearson_within"}
+    scores = pd.read_parquet(finished / "results/strank_table2_strict/tables/scores.parquet")
+    folds = scores.groupby(["cohort", "fold"])["patient"].nunique()
+    assert folds.eq(1).all()
+    # READ's folds have two slides: pooled is another figure than within
+    several = scores[scores["cohort"] == "READ"].dropna()
+    assert (several["pooled_pearson"] - several["pearson"]).abs().max() > 0.01
+
+
+def test_every_form_names_its_provenance(finished):
+    folder = finished / "results/strank_table2"
+    known = json.loads((folder / "provenance.json").read_text())
+    for form in ("tsv", "md", "tex", "html"):
+        assert known["id"] in (folder / f"tables/published.{form}").read_text()
+    assert (folder / "figures/published.png").stat().st_size > 10_000
+    assert "beside the published numbers" in (folder / "report.html").read_text()
+    sample = known["inputs"]["resources/hest/main/st/TENX126.h5ad"]
+    assert len(sample["sha256"]) == 64
+    assert len(known["encoders"][ENCODER]["weights_sha256"]) == 64
+
+
+def test_dry_run_of_all(table, tmp_path):
+    """Without a network, once the table is here."""
+    folder = tmp_path / "resources/hest/main"
+    folder.mkdir(parents=True)
+    shutil.copy(table, folder)
+    (folder / "commit.txt").write_text(40 * "0")
+    done = subprocess.run(
+        [sys.executable, ROOT / "workflow/published.py"],
+        cwd=tmp_path,
+        env=os.environ | {"HF_ENDPOINT": "http://127.0.0.1:9"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    rows = {line.split()[0]: line.split()[1:] for line in done.stdout.splitlines() if line.strip()}
+    assert set(rows) >= set(studies())
+    assert rows["hest_bench"][:4] == ["70", "2450", "945", "4626"]
+    assert float(rows["strank_table2"][-1]) > 0
