@@ -60,7 +60,7 @@ def test_provenance_tells_everything_but_secrets(made):
     assert slide["sha256"] == provenance.stamp(home / "cohort/wsis/SIM1.tif")["sha256"]
     n = len(list(home.glob("cohort/st/*.h5ad")))
     assert known["jobs"] == {"embed": n, "fit": 4, "pair": n, "score": 4}
-    assert known["versions"]["torch"]
+    assert known["versions"]["fit torch"]
     assert known["encoders"]["stain_statistics"]["code"]
     for path in (folder / "results/small/tables").iterdir():
         if path.suffix == ".parquet":
@@ -122,10 +122,10 @@ def change_record(path, change):
 def test_mixed_versions_are_refused_and_marked(copy):
     folder, config = copy
     path = folder / SCORES / "fold1/scores.parquet"
-    change_record(path, lambda record: record["versions"].update(torch="1.0"))
+    change_record(path, lambda record: record["versions"].update({"fit torch": "1.0"}))
     printed = refused(folder, config)
     assert "1 of the tables' cells can't be trusted" in printed
-    assert "fold1/scores.parquet is of other versions than most: torch 1.0" in printed
+    assert "fold1/scores.parquet is of other versions than most: fit torch 1.0" in printed
 
     (folder / SCORES / "fold2/scores.parquet").unlink()
     config["report"]["holes"] = "mark"

@@ -91,10 +91,10 @@ def record(stage, output, paths, began, parents=(), made_by=None, encoders=None)
         },
         "made_by": {f"{stage} {key}": value for key, value in digests(made_by or {}).items()},
         "encoders": encoders or {},
-        "versions": {package: installed(package) for package in PACKAGES},
+        "versions": {f"{stage} {name}": installed(name) for name in PACKAGES if installed(name)},
     }
     for parent in parents:
-        for key in ("inputs", "stages", "made_by", "encoders"):
+        for key in own:
             own[key] = parent[key] | own[key]
     return own
 
@@ -191,13 +191,16 @@ def check(cells, records):
                 other.append(file)
         if other:
             found[path] = f"is stale: {', '.join(other)} changed"
-    sound = {path: json.dumps(records[path]["versions"]) for path in cells if path not in found}
-    if len(set(sound.values())) > 1:
-        usual = json.loads(Counter(sound.values()).most_common(1)[0][0])
-        for path, own in sound.items():
-            packages = [f"{k} {v}" for k, v in json.loads(own).items() if usual[k] != v]
-            if packages:
-                found[path] = f"is of other versions than most: {', '.join(packages)}"
+    sound = {path: records[path]["versions"] for path in cells if path not in found}
+    counts = {}
+    for versions in sound.values():
+        for package, number in versions.items():
+            counts.setdefault(package, Counter())[number] += 1
+    usual = {package: count.most_common(1)[0][0] for package, count in counts.items()}
+    for path, versions in sound.items():
+        other = [f"{key} {number}" for key, number in versions.items() if number != usual[key]]
+        if other:
+            found[path] = f"is of other versions than most: {', '.join(other)}"
     return found
 
 
@@ -226,7 +229,7 @@ def gather(study, config, records, holes):
         {name: of_stage for own in records.values() for name, of_stage in own["stages"].items()}
     ).T
     of_stage = stages.groupby(stages.index.str.partition(" ").get_level_values(0))
-    versions = next(iter(records.values()))["versions"]
+    versions = {key: number for own in records.values() for key, number in own["versions"].items()}
     cells = {path: digest(own["made_by"]) for path, own in records.items()}
     data = sorted(stamped["sha256"] for stamped in inputs.values())
     encoders = {name: about for own in records.values() for name, about in own["encoders"].items()}
