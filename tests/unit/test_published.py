@@ -88,6 +88,16 @@ def test_a_column_that_no_study_has(tmp_path):
         published.beside(summary(), *table)
 
 
+def test_pooled_beside_within(tmp_path):
+    pooled = summary().assign(pooled_pearson_mean=0.4, pooled_pearson_sd=0.1, pearson_mean=0.3)
+    table = published.beside(
+        pooled, *printed(tmp_path, "cohort\tloss\tpooled_pearson\na\tmse\t.5\nmean\tmse\t.4\n")
+    )
+    assert table.loc[("a", "mse"), ["measured", "within_slides"]].tolist() == [0.4, 0.3]
+    text = published.formatted(table, "{}", "{}")
+    assert text["within slides"].iloc[0] == "0.300"
+
+
 def test_no_such_table():
     with pytest.raises(InputError, match="did you mean 'strank_table2'"):
         published.path_of("strank_tabel2")

@@ -54,7 +54,7 @@ def beside(summary, printed, keys, metric):
 
     summary: as `tables.summary` gives it, with all of `keys`; printed, keys, metric: of `read`.
     Returns DataFrame, indexed by what varies beyond `keys` and `keys`: `published, published_sd,
-    measured, sd, difference`, and what of `n_samples, n_folds, n_seeds, n_genes, n_undefined, leak,
+    measured, sd, difference`, beside a pooled metric the same `within_slides`, and what of `n_samples, n_folds, n_seeds, n_genes, n_undefined, leak,
     holes` the summary has. Raises `InputError` if the summary lacks a key.
     """
     if lacking := [key for key in keys if key not in summary]:
@@ -68,8 +68,11 @@ def beside(summary, printed, keys, metric):
         for key in ("split", "encoder", "panel", "head", "auxiliary", "loss", "list_size")
         if key in summary and key not in keys and summary.groupby(keys)[key].nunique().max() > 1
     ]
-    measured = summary.rename(columns={f"{metric}_mean": "measured", f"{metric}_sd": "sd"})
-    beside = [name for name in (*COUNTS, "leak", "holes") if name in summary]
+    names = {f"{metric}_mean": "measured", f"{metric}_sd": "sd"}
+    if metric.startswith("pooled_"):
+        names[f"{metric.removeprefix('pooled_')}_mean"] = "within_slides"
+    measured = summary.rename(columns=names)
+    beside = [name for name in ("within_slides", *COUNTS, "leak", "holes") if name in measured]
     measured = measured[[*varying, *keys, "measured", "sd", *beside]]
     for key in keys:
         values = set(printed[key]) - {"mean"}
@@ -96,7 +99,11 @@ def _mean(measured, key, n, others):
     """Mean of what is measured over the `n` values of `key`, where all of them are."""
     grouped = measured.groupby(others, sort=False)
     mean = grouped.agg(
-        measured=("measured", lambda values: values.mean(skipna=False)),
+        **{
+            name: (name, lambda values: values.mean(skipna=False))
+            for name in ("measured", "within_slides")
+            if name in measured
+        },
         **{name: (name, "sum") for name in ("n_samples", "n_undefined") if name in measured},
         **{name: (name, "max") for name in COUNTS[1:4] if name in measured},
         **{
@@ -109,12 +116,16 @@ def _mean(measured, key, n, others):
     return mean.reset_index().assign(**{key: "mean"})
 
 
+def _three(value):
+    return "–" if pd.isna(value) else f"{value:.3f}"
+
+
 def formatted(table, best, second):
     """The table as text, for `tables.markdown` and its like; table: of `beside`, indexed by what a
     row is of; best and second of a setting are formats such as '**{}**'."""
     text = pd.DataFrame(index=table.index)
     for column, sd in (("published", "published_sd"), ("measured", "sd")):
-        shown = table[column].map(lambda value: "–" if pd.isna(value) else f"{value:.3f}")
+        shown = table[column].map(_three)
         place = tables.ranks(table[column])
         shown = shown.mask(place == 1, shown.map(best.format))
         shown = shown.mask(place == 2, shown.map(second.format))
@@ -127,6 +138,8 @@ def formatted(table, best, second):
     text["difference"] = table["difference"].map(
         lambda value: "–" if pd.isna(value) else f"{value:+.3f}"
     )
+    if "within_slides" in table:
+        text["within slides"] = table["within_slides"].map(_three)
     for name in filter(table.columns.__contains__, COUNTS):
         text[name.removeprefix("n_")] = table[name].map(
             lambda value: "–" if pd.isna(value) else f"{value:.0f}"
