@@ -98,6 +98,13 @@ def test_pooled_beside_within(tmp_path):
     assert text["within slides"].iloc[0] == "0.300"
 
 
+def test_a_table_of_losses_only(tmp_path):
+    one = summary().query("cohort == 'a'")
+    table = published.beside(one, *printed(tmp_path, "loss\tspearman\nstrank_list\t.5\nmse\t.1\n"))
+    assert list(table.index) == ["strank_list", "mse", "pearson_within"]
+    assert published.notes(table) == []
+
+
 def test_no_such_table():
     with pytest.raises(InputError, match="did you mean 'strank_table2'"):
         published.path_of("strank_tabel2")

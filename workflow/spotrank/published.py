@@ -54,8 +54,9 @@ def beside(summary, printed, keys, metric):
 
     summary: as `tables.summary` gives it, with all of `keys`; printed, keys, metric: of `read`.
     Returns DataFrame, indexed by what varies beyond `keys` and `keys`: `published, published_sd,
-    measured, sd, difference`, beside a pooled metric the same `within_slides`, and what of `n_samples, n_folds, n_seeds, n_genes, n_undefined, leak,
-    holes` the summary has. Raises `InputError` if the summary lacks a key.
+    measured, sd, difference`, beside a pooled metric the same `within_slides`, and what the summary
+    has of `n_samples, n_folds, n_seeds, n_genes, n_undefined, leak, holes`. Raises `InputError` if
+    the summary lacks a key.
     """
     if lacking := [key for key in keys if key not in summary]:
         raise InputError(
@@ -85,9 +86,9 @@ def beside(summary, printed, keys, metric):
     measured = measured.assign(row=range(len(measured)))
     table = measured.merge(printed, "outer", on=keys).sort_values(["order", "row"])
     # what is not printed stands below its setting's printed rows
-    setting = table[keys[:-1]].agg(tuple, axis=1)
-    order = {name: i for i, name in enumerate(dict.fromkeys(setting))}
-    table = table.iloc[setting.map(order).argsort(kind="stable")]
+    if keys[1:]:
+        setting = table.groupby(keys[:-1], sort=False).ngroup()
+        table = table.iloc[setting.argsort(kind="stable")]
     table["difference"] = table["measured"] - table["published"]
     for text in {"leak", "holes", *varying} & set(table):
         table[text] = table[text].fillna("")
