@@ -1,13 +1,14 @@
 # `make demo`: the demo study; `make test`: lint and all tests but those on SLURM, which `make
 # test-slurm` installs and starts; `make kill`: kill runs KILLS times; `make bench`: ratios of speed;
-# `make errors`: write docs/errors.md. Each sets up .venv first.
+# `make errors`: write docs/errors.md; `make published-synthetic`: STRank's synthetic study. Each
+# sets up .venv first.
 PYTHON ?= python3
 BIN := .venv/bin
 LOCK := envs/requirements.lock
 SLURM := slurm-wlm slurmdbd munge mariadb-server
 KILLS ?= 200
 
-.PHONY: demo test test-slurm kill bench errors lint
+.PHONY: demo test test-slurm kill bench errors published-synthetic lint
 .DELETE_ON_ERROR:
 
 demo: .venv/ready
@@ -31,6 +32,11 @@ kill: .venv/ready
 
 errors: .venv/ready
 	ERRORS=write $(BIN)/python -m pytest tests/unit/test_bad_input.py
+
+published-synthetic: .venv/ready
+	$(BIN)/snakemake --cores all --configfile config/published/strank_synthetic.yaml
+	@echo "Table:   results/strank_synthetic/tables/synthetic.tsv"
+	@echo "Figures: results/strank_synthetic/figures/"
 
 bench: .venv/ready
 	$(BIN)/python tests/benchmarks/bench_fit.py

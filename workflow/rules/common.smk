@@ -23,6 +23,8 @@ wildcard_constraints:
     head="[^/]+",
     auxiliary="[^/]+",
     fold="[0-9]+",
+    sampling="uniform|imbalanced",
+    thinning="[0-9.]+",
 
 
 def memory(mb, per_mb, *names):

@@ -80,6 +80,7 @@ rule drawn:
     input:
         rules.tables.output.html,
         rules.figures.output,
+        rules.synthetic_tables.output if study.synthetic else [],
         [
             f"results/{study.name}/figures/maps/{cohort}/{sample}.png"
             for cohort in study.cohorts

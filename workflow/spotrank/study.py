@@ -31,7 +31,8 @@ class Study:
     number, samples}}`; encoders: `{name: entry}`; losses: `{label: (name, options)}`; heads:
     `{label: {head, options, training}}`; auxiliary: `{label: {strategy, options, prior, number}}`;
     fits: the encoders, heads and strategies that go together; rankings: the lists that auxiliary
-    genes are taken from; gene_lists: panels and rankings.
+    genes are taken from; gene_lists: panels and rankings; synthetic: options of the synthetic
+    study, or None.
     """
 
     def __init__(self, config):
@@ -39,6 +40,7 @@ class Study:
         self.name = self.config["study"]
         donors = pd.read_csv(DONORS, sep="\t", index_col="sample", dtype=str)["donor"]
         self.cohorts = self.config["cohorts"]
+        self.synthetic = self.config.get("synthetic")
         self.samples = {
             name: fetch.samples(name, cohort, donors) for name, cohort in self.cohorts.items()
         }
@@ -267,6 +269,20 @@ class Study:
                             f"cohorts.{cohort}: {file} is missing; put the embeddings there or "
                             "leave the sample out."
                         )
+
+    @property
+    def synthetic_losses(self):
+        """`(label, list size, name, options)` of each loss of the synthetic study; list size 0 is
+        the whole tissue, or a loss that has no lists."""
+        losses = []
+        for label, (name, options) in self.losses.items():
+            losses.append((label, options.get("list_size", 0), name, options))
+            if name == "strank_list" and "list_size" not in options:
+                losses += [
+                    (label, size, name, options | {"list_size": size})
+                    for size in self.synthetic["list_sizes"]
+                ]
+        return losses
 
     def path(self, cohort, kind, sample):
         """Path of a sample's file of a kind ('st', 'metadata', 'wsis', 'patches')."""

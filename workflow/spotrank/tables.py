@@ -3,6 +3,7 @@
 import pandas as pd
 
 KEYS = ["cohort", "split", "encoder", "panel", "head", "loss", "auxiliary"]
+SYNTHETIC_KEYS = ["sampling", "loss", "list_size", "thinning"]
 METRICS = ("spearman", "pearson", "spearman_given_depth")
 BESIDE = ("mse", "noise_free_spearman", "depth_spearman", "n_auxiliary")
 STYLE = (
@@ -62,6 +63,25 @@ def summary(scores):
     )
     table["leak"] = grouped[["fold", "leak"]].apply(_leak_in_words)
     return table.reset_index()
+
+
+def synthetic(scores):
+    """One row for each combination of SYNTHETIC_KEYS of the synthetic study.
+
+    Mean and standard deviation are taken over seeds of the mean over functions; `n_undefined`
+    counts runs whose score is constant, which have no part in them.
+    """
+    scores = scores.assign(n_undefined=scores["spearman"].isna())
+    seeds = scores.groupby([*SYNTHETIC_KEYS, "seed"], sort=False).agg(
+        spearman=("spearman", "mean"), n_undefined=("n_undefined", "sum")
+    )
+    grouped = seeds.reset_index().groupby(SYNTHETIC_KEYS, sort=False)
+    return grouped.agg(
+        spearman_mean=("spearman", "mean"),
+        spearman_sd=("spearman", "std"),
+        n_seeds=("seed", "nunique"),
+        n_undefined=("n_undefined", "sum"),
+    ).reset_index()
 
 
 def _leak_in_words(folds):
