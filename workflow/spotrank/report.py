@@ -248,6 +248,7 @@ def synthetic_curves(curves):
             axis.set_title(f"function {function + 1}", fontsize=9)
         for axis in axes[-1]:
             axis.set_xlabel("x")
+            axis.set_ylim(-3, 3)
         lines = [plt.Line2D([], [], color=colour) for colour in samplings.values()]
         lines.append(plt.Line2D([], [], color="black", ls=":"))
         figure.legend(

@@ -124,11 +124,11 @@ class Side:
 
 def start(seed, width, layers, device):
     """First weights of a network 1 → `layers` times `width` → 1, as PyTorch's `Linear` draws."""
-    generator = torch.Generator().manual_seed(seed)
+    weights = torch.Generator().manual_seed(seed)
     sizes = [1, *[width] * layers, 1]
     shapes = [shape for a, b in pairwise(sizes) for shape in ((a, b), (1, b))]
     return [
-        (2 * torch.rand(shape, generator=generator) - 1).to(device) * fan_in**-0.5
+        (2 * torch.rand(shape, generator=weights) - 1).to(device) * fan_in**-0.5
         for shape, fan_in in zip(shapes, np.repeat(sizes[:-1], 2).tolist(), strict=True)
     ]
 
@@ -296,6 +296,7 @@ def fit(
             left = (said - began) / epoch * (settings["epochs"] - epoch)
             logging.info("epoch %d of %d, %.0f s left", epoch, settings["epochs"], left)
     rho = spearman(best, *noise_free(seeds, TEST, device))
+    rho[chosen == 0] = torch.nan  # no epoch had a finite loss
     index = pd.MultiIndex.from_product(
         [range(len(losses)), range(len(FUNCTIONS)), seeds], names=["loss", "function", "seed"]
     )

@@ -3,7 +3,6 @@
 import pandas as pd
 
 KEYS = ["cohort", "split", "encoder", "panel", "head", "loss", "auxiliary"]
-SYNTHETIC_KEYS = ["sampling", "loss", "list_size", "thinning"]
 METRICS = ("spearman", "pearson", "spearman_given_depth")
 BESIDE = ("mse", "noise_free_spearman", "depth_spearman", "n_auxiliary")
 STYLE = (
@@ -11,6 +10,7 @@ STYLE = (
     "th,td{padding:.3em .8em;text-align:right;border-bottom:1px solid #ccc} "
     "th{border-bottom:2px solid #333}"
 )
+SYNTHETIC_KEYS = ["sampling", "loss", "list_size", "thinning"]
 
 
 def runs(scores):
