@@ -1,14 +1,14 @@
 # `make demo`: the demo study; `make test`: lint and all tests but those on SLURM, which `make
 # test-slurm` installs and starts; `make kill`: kill runs KILLS times; `make bench`: ratios of speed;
-# `make published`: jobs and GPU hours of published studies; `make errors`: write docs/errors.md. Each
-# sets up .venv first.
+# `make published`: jobs and GPU hours of the published studies; `make published-synthetic`: STRank's
+# synthetic study; `make errors`: write docs/errors.md. Each sets up .venv first.
 PYTHON ?= python3
 BIN := .venv/bin
 LOCK := envs/requirements.lock
 SLURM := slurm-wlm slurmdbd munge mariadb-server
 KILLS ?= 200
 
-.PHONY: demo test test-slurm kill bench published errors lint
+.PHONY: demo test test-slurm kill bench published published-synthetic errors lint
 .DELETE_ON_ERROR:
 
 demo: .venv/ready
@@ -35,6 +35,11 @@ errors: .venv/ready
 
 published: .venv/ready
 	$(BIN)/python workflow/published.py
+
+published-synthetic: .venv/ready
+	$(BIN)/snakemake --cores all --configfile config/published/strank_synthetic.yaml
+	@echo "Tables:  results/strank_synthetic/tables/strank_table1.md, strank_table3.md"
+	@echo "Figures: results/strank_synthetic/figures/"
 
 bench: .venv/ready
 	$(BIN)/python tests/benchmarks/bench_fit.py

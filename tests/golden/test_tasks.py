@@ -104,10 +104,22 @@ PUBLISHED = {  # encoders × heads × strategies, panels, and folds of each coho
     "strank_table2": (1, 1, [1, 1, 1, 1, 1, 1, 1]),
     "strank_table2_strict": (1, 1, [3, 2, 3, 4, 2, 24, 4]),
 }
+SYNTHETIC = {"strank_synthetic", "strank_synthetic_paper"}  # no cohorts, no folds
 
 
 def test_every_published_study_is_tested():
-    assert {path.stem for path in (ROOT / "config/published").glob("*.yaml")} == set(PUBLISHED)
+    found = {path.stem for path in (ROOT / "config/published").glob("*.yaml")}
+    assert found == SYNTHETIC | set(PUBLISHED)
+
+
+@pytest.mark.parametrize("name", sorted(SYNTHETIC))
+def test_synthetic_study(name):
+    found = Study(yaml.safe_load((ROOT / f"config/published/{name}.yaml").read_text()))
+    # STRank's seven losses and the fair Pearson, and lists of 2 to 256 spots
+    assert len(found.losses) == 8
+    sizes = [size for _, size, _, _ in found.synthetic_losses if size]
+    assert sizes == [2**k for k in range(1, 9)]
+    assert found.plans == {}
 
 
 @pytest.mark.parametrize("name", PUBLISHED)

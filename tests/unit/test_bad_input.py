@@ -267,6 +267,30 @@ CONFIGS = {
         ),
         "'SIM1' is in train and in test",
     ),
+    "neither cohorts nor synthetic": (
+        lambda config: config.pop("cohorts"),
+        "the top level lacks the key 'cohorts' or 'synthetic'; add one of them",
+    ),
+    "unknown key of the synthetic study": (
+        change("synthetic", "epoch", to=3),
+        "unknown key 'epoch' at 'synthetic', did you mean 'epochs'",
+    ),
+    "unknown settings": (change("synthetic", "settings", to="papers"), "did you mean 'paper'"),
+    "unknown sampling": (
+        change("synthetic", "sampling", to=["balanced"]),
+        "'synthetic.sampling[0]' is 'balanced', did you mean 'imbalanced'",
+    ),
+    "window beyond 1": (change("synthetic", "window", to=0.9), "'synthetic.window': 0.9"),
+    "list of one spot": (change("synthetic", "list_sizes", to=[1]), "'synthetic.list_sizes[0]'"),
+    "all counts thinned away": (change("synthetic", "thinning", to=[0]), "'synthetic.thinning[0]'"),
+    "negative list": (
+        change("losses", to=[{"loss": "strank_list", "list_size": -2}]),
+        "'losses[0].list_size': -2 is less than the minimum of 0",
+    ),
+    "list size of another loss": (
+        change("losses", to=[{"loss": "mse", "list_size": 2}]),
+        "'mse' has no option 'list_size'",
+    ),
     "nothing left to train on": (
         change(
             "split",

@@ -107,3 +107,93 @@ def test_pairs_stay_in_their_tissue_and_never_meet_themselves():
         assert (tissue.gather(1, first) == tissue.gather(1, second)).all()
         assert (first != second).all()
         assert sorted(first[0].tolist()) == sorted(second[0].tolist()) == list(range(8))
+
+
+def list_case(counts, scores, tissue):
+    """Scores and a batch of one gene, one run."""
+    _, batch = case(0, n=len(counts), genes=1, tissues=max(tissue) + 1, runs=1)
+    batch.counts = torch.tensor(counts).double()[None, :, None]
+    batch.tissue = torch.tensor(tissue)[None]
+    return torch.tensor(scores).double()[None, :, None], batch
+
+
+def test_lists_by_hand():
+    # tissue 0: spots 0, 2, 3 in lists (0, 2) and (3); tissue 1: spots 1, 4 in one list
+    score, batch = list_case([1, 2, 3, 5, 4], [0.0, 0.0, math.log(3), 7.0, 0.0], [0, 1, 0, 0, 1])
+    value = LOSSES["strank_list"](score, batch, library_size=False, list_size=2)
+    by_hand = math.log(4) + 3 * math.log(4 / 3) + 0 + 6 * math.log(2)
+    assert value.item() == pytest.approx(by_hand / 5)
+
+
+@pytest.mark.parametrize("within_tissue", [True, False])
+@pytest.mark.parametrize("list_size", [1, 2, 3, 5, 7])
+@settings(max_examples=10, deadline=None)
+@given(seed=st.integers(0, 10_000))
+def test_lists_are_the_plain_loop_over_lists(within_tissue, list_size, seed):
+    score, batch = case(seed)
+    options = {"list_size": list_size, "within_tissue": within_tissue}
+    value = LOSSES["strank_list"](score, batch, **options)
+    logit = score + (batch.size + 1e-6).log()[:, :, None]
+    for run in range(2):
+        tissue = batch.tissue[run] if within_tissue else batch.tissue[run] * 0
+        total = 0
+        for own in range(3):
+            for spots in (tissue == own).nonzero()[:, 0].split(list_size):
+                log_p = logit[run, spots].log_softmax(0)
+                total = total - (batch.counts[run, spots] * log_p).sum(0)
+        torch.testing.assert_close(value[run], total / 12)
+
+
+@pytest.mark.parametrize("list_size", [2, 5])
+def test_lists_have_the_gradient_of_their_value(list_size):
+    score, batch = case(3, runs=2)
+    torch.autograd.gradcheck(
+        lambda x: LOSSES["strank_list"](x, batch, list_size=list_size), score.requires_grad_()
+    )
+
+
+@pytest.mark.parametrize("list_size", [12, 256])
+@pytest.mark.parametrize("within_tissue", [True, False])
+def test_a_list_that_holds_the_tissue_is_the_tissue(list_size, within_tissue):
+    score, batch = case(4)
+    options = {"within_tissue": within_tissue}
+    cut = LOSSES["strank_list"](score, batch, list_size=list_size, **options)
+    assert torch.equal(cut, LOSSES["strank_list"](score, batch, **options))
+
+
+def test_lists_of_two_are_the_pairs():
+    score, batch = list_case(
+        [3, 0, 1, 4, 2, 9], [0.3, 1.0, -2.0, 0.1, 0.5, 0.7], [0, 0, 1, 1, 0, 0]
+    )
+    pairs = torch.tensor([[0, 2, 4]]), torch.tensor([[1, 3, 5]])
+    torch.testing.assert_close(
+        LOSSES["strank_list"](score, batch, list_size=2),
+        LOSSES["strank_pair"](score, batch, pairs=pairs),
+    )
+
+
+def test_rank_within_a_tissue_is_the_mean_over_its_pairs():
+    score, batch = case(5)
+    score.requires_grad_()
+    LOSSES["margin_rank"](score, batch, within_tissue=True).sum().backward()
+    pairs = 0
+    for run in range(2):
+        for own in range(3):
+            mine = (batch.tissue[run] == own).nonzero()[:, 0]
+            for i in mine:
+                for j in mine:
+                    sign = torch.where(batch.target[run, i] > batch.target[run, j], 1, -1)
+                    hinge = (-sign * (score[run, i] - score[run, j])).clamp(min=0)
+                    pairs = pairs + hinge.sum() / len(mine)
+    (gradient,) = torch.autograd.grad(pairs / 12, score)
+    torch.testing.assert_close(score.grad, gradient)
+
+
+def test_random_partners_stay_in_their_tissue():
+    from spotrank.losses import _permutations
+
+    tissue = torch.tensor([[0, 1, 0, 1, 1, 2, 0, 2]])
+    noise = torch.rand(1, 50, 8, generator=torch.Generator().manual_seed(0))
+    partners = _permutations(tissue, noise)
+    assert (tissue[0][partners[0]] == tissue).all()
+    assert (partners.sort(-1).values == torch.arange(8)).all()

@@ -26,6 +26,8 @@ wildcard_constraints:
     head="[^/]+",
     auxiliary="[^/]+",
     fold="[0-9]+",
+    sampling="uniform|imbalanced",
+    thinning="[0-9.]+",
 
 
 def memory(mb, per_mb, *names):
@@ -71,17 +73,18 @@ def images_of(wildcards):
 
 
 def fits(name):
-    """A file of every fit of the study; where holes are marked, nothing is asked for."""
-    if study.marks_holes:
-        return []
+    """A file of every fit of the study."""
     return [study.file_of(name, **cell) for cell in study.cells]
 
 
-def found(name):
-    """`{path: time of last change}` of the files of fits that are there, where holes are marked."""
-    if not study.marks_holes:
-        return {}
-    paths = (Path(study.file_of(name, **cell)) for cell in study.cells)
+def asked(paths):
+    """`paths` as input files; where holes are marked nothing is asked for, see `found`."""
+    return [] if study.marks_holes else paths
+
+
+def found(paths):
+    """`{path: time of last change}` of those that are there, where holes are marked."""
+    paths = map(Path, paths if study.marks_holes else [])
     return {str(path): path.stat().st_mtime_ns for path in paths if path.exists()}
 
 

@@ -22,7 +22,7 @@ rule figures:
     input:
         published=f"{PUBLISHED}.tsv" if study.published else [],
         scores=rules.tables.output.scores,
-        histories=fits("fits/history.parquet"),
+        histories=asked(fits("fits/history.parquet")),
     output:
         **(COURSE if study.rankings else {}),
         **(BESIDE if study.published else {}),
@@ -52,7 +52,7 @@ rule figures:
         mem_mb=memory(2000, 20),
         runtime=minutes(30),
     params:
-        found=lambda wildcards: found("fits/history.parquet"),
+        found=lambda wildcards: found(fits("fits/history.parquet")),
         metric=[published.read(path)[2] for path in study.published],
         code=code_hash("report"),
     script:
@@ -92,8 +92,8 @@ rule maps:
 
 rule drawn:
     input:
-        rules.tables.output.html,
-        rules.figures.output,
+        [rules.tables.output.html, rules.figures.output] if study.cohorts else [],
+        rules.synthetic_tables.output if study.synthetic else [],
         [
             f"results/{study.name}/figures/maps/{cohort}/{sample}.png"
             for cohort in study.cohorts

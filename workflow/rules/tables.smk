@@ -19,8 +19,8 @@ rule splits:
 PUBLISHED = f"results/{study.name}/tables/published"
 BESIDE_PUBLISHED = {
     "published_tsv": f"{PUBLISHED}.tsv",
-    "published_markdown": f"{PUBLISHED}.md",
-    "published_latex": f"{PUBLISHED}.tex",
+    "published_md": f"{PUBLISHED}.md",
+    "published_tex": f"{PUBLISHED}.tex",
     "published_html": report(
         f"{PUBLISHED}.html",
         category="Tables",
@@ -33,7 +33,7 @@ BESIDE_PUBLISHED = {
 rule tables:
     input:
         published=study.published,
-        scores=fits("scores/scores.parquet"),
+        scores=asked(fits("scores/scores.parquet")),
     output:
         **(BESIDE_PUBLISHED if study.published else {}),
         provenance=f"results/{study.name}/provenance.json",
@@ -56,11 +56,10 @@ rule tables:
         mem_mb=memory(2000, 20),
         runtime=minutes(30),
     params:
-        study=study.name,
         config=study.config,
         cells=lambda wildcards: study.made_by_now(),
         marks_holes=study.marks_holes,
-        found=lambda wildcards: found("scores/scores.parquet"),
+        found=lambda wildcards: found(fits("scores/scores.parquet")),
         n_folds={key: len(folds) for key, folds in study.plans.items()},
         numbers={name: panel.get("number") for name, panel in study.panels.items()},
         code=code_hash("tables", "published", "provenance"),

@@ -34,7 +34,7 @@ def load(config):
     """
     config = deepcopy(config)
     _check(config, SCHEMA, "")
-    for name, cohort in config["cohorts"].items():
+    for name, cohort in config.setdefault("cohorts", {}).items():
         _check(cohort, SCHEMA["$defs"][cohort["source"]], f"cohorts.{name}")
     for key in ("selection", "number", "samples"):
         config["genes"][key] = as_list(config["genes"][key])
@@ -111,6 +111,9 @@ def _sentence(error, where):
     if error.validator == "required":
         missing = next(key for key in error.validator_value if key not in error.instance)
         return f"config: {place} lacks the key '{missing}'; add it."
+    if error.validator == "anyOf":
+        keys = " or ".join(f"'{key}'" for row in error.validator_value for key in row["required"])
+        return f"config: {place} lacks the key {keys}; add one of them."
     if error.validator == "enum":
         choices = error.validator_value
         return (

@@ -33,6 +33,10 @@ def gpu_hours(study):
         if study.uses_gpu(encoder) and not study.is_given(cohort, encoder)
     )
     fitting = sum(START + of_fit(study, spots[cell["cohort"]], cell) for cell in study.cells)
+    if study.synthetic:
+        options = study.synthetic
+        steps = options["epochs"] * 2 * options["spots"] / 256  # two patients, as published
+        fitting += len(study.synthetic_files("scores")) * len(study.synthetic_losses) * steps * STEP
     return embedding / 3600, fitting / 3600
 
 

@@ -12,6 +12,7 @@ code does beyond or against the paper.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 from spotrank.metrics import ranks
 
@@ -40,6 +41,17 @@ class Batch:
     n_tissues: int
     log_theta: object = None
     uniform: Callable = None
+
+    @cached_property
+    def member(self):
+        """1 where a spot belongs to a tissue: `(runs, n_tissues, n_spots)`."""
+        tissues = self.tissue.new_ones(self.n_tissues).cumsum(0) - 1
+        return (self.tissue[:, None] == tissues[:, None]).to(self.target.dtype)
+
+    @cached_property
+    def place(self):
+        """Place of a spot among those of its tissue, from 0 `(runs, n_spots)`."""
+        return ((self.member.cumsum(-1) - 1) * self.member).sum(1).to(self.tissue.dtype)
 
 
 def mse(score, batch):
@@ -70,20 +82,24 @@ def negative_binomial(score, batch):
     return -log_likelihood.mean(1)
 
 
-def margin_rank(score, batch, permutations=None, n_permutations=0):
+def margin_rank(score, batch, permutations=None, n_permutations=0, within_tissue=False):
     """Hinge on the order of pairs of spots of any tissue, margin 0; ties are 'less' (released).
 
     A sum of hinges of margin 0 is its own slope times the scores. Over all ordered pairs the slope
     is twice the rank of the score less that of the target: what random pairs give on average, for
     the price of sorting.
+    within_tissue: pair spots of one tissue only (released for the synthetic study);
     n_permutations: pair each spot with so many random ones instead (32 as released);
     permutations: these partners `(runs, n_permutations, n_spots)`.
     """
     if permutations is None and n_permutations:
-        permutations = batch.uniform(n_permutations).argsort(-1)
+        permutations = _permutations(batch.tissue * within_tissue, batch.uniform(n_permutations))
     if permutations is None:
-        slope = 2 * (ranks(score.detach()) - ranks(batch.target)) / score.shape[1]
-        return (slope * score).mean(1)
+        member = _membership(batch, pooled=not within_tissue)
+        n_partners = (member * member.sum(-1, keepdim=True)).sum(1)[:, :, None]
+        wrong = _ranks(score.detach(), batch, within_tissue)
+        wrong = wrong - _ranks(batch.target, batch, within_tissue)
+        return (2 * wrong / n_partners * score).mean(1)
     values, slope = score.detach(), 0
     for k in range(permutations.shape[1]):  # one at a time: memory stays that of the scores
         partner = permutations[:, k]
@@ -116,15 +132,19 @@ def spearman_within(score, batch):
     return _minus_correlation(score, batch.rank, batch)
 
 
-def strank_list(score, batch, library_size=True, gene_weights=False, within_tissue=True):
+def strank_list(
+    score, batch, library_size=True, gene_weights=False, within_tissue=True, list_size=0
+):
     """Listwise STRank: multinomial likelihood of a gene's counts over the spots of a tissue.
 
     −Σ e log p / n_spots, p the softmax of score + log size over the tissue's spots.
     library_size: add log size; gene_weights: divide a gene by its mean count;
-    within_tissue: otherwise all spots of the batch are one list.
+    within_tissue: otherwise all spots of the batch are one list;
+    list_size: cut a tissue, in the batch's order, in lists of so many spots (the last may be
+    shorter), each with a softmax of its own; 0 for the whole tissue.
     """
     logit = _logit(score, batch, library_size)
-    log_p = logit - _logsumexp_by_tissue(logit, batch, pooled=not within_tissue)
+    log_p = logit - _logsumexp_by_list(logit, batch, list_size, pooled=not within_tissue)
     return -(batch.counts * log_p * _gene_weights(batch, gene_weights)).mean(1)
 
 
@@ -182,6 +202,19 @@ def _logit(score, batch, library_size):
     return score + _log_size(batch) if library_size else score
 
 
+def _ranks(x, batch, within_tissue):
+    """Ranks of `x` among all spots, or from one tissue to the next, each within its own."""
+    rank = ranks(x)
+    return ranks(rank + rank.shape[1] * batch.tissue[:, :, None]) if within_tissue else rank
+
+
+def _permutations(tissue, uniform):
+    """Random partners of one tissue, `(runs, k, n_spots)` as `uniform`; a spot may meet itself."""
+    tissue = tissue[:, None].expand(uniform.shape)
+    partners = (tissue + uniform).argsort(-1)  # by tissue, and by chance within it
+    return partners.gather(-1, tissue.argsort(dim=-1, stable=True).argsort(-1))
+
+
 def _log_sigmoid(x):
     return x.clamp(max=0) - (-x.abs()).exp().log1p()
 
@@ -210,10 +243,26 @@ def _minus_correlation(score, truth, batch, pooled=False):
 
 
 def _membership(batch, pooled):
-    """1 where a spot belongs to a tissue: `(runs, n_tissues, n_spots)`."""
-    tissue = batch.tissue * 0 if pooled else batch.tissue
-    tissues = tissue.new_ones(1 if pooled else batch.n_tissues).cumsum(0) - 1
-    return (tissue[:, None] == tissues[:, None]).to(batch.target.dtype)
+    """`Batch.member`, or all spots as one tissue `(runs, 1, n_spots)`."""
+    return batch.member.amax(1, keepdim=True) if pooled else batch.member
+
+
+def _logsumexp_by_list(x, batch, list_size, pooled):
+    """For each spot the log-sum-exp of `x` over its list: `(runs, n_spots, n_genes)`."""
+    tissue, place = batch.tissue, batch.place
+    if pooled:
+        place = tissue.new_ones(tissue.shape).cumsum(1) - 1
+        tissue = tissue * 0
+    longest = int(place.max()) + 1 if list_size else 0
+    if longest <= list_size:
+        return _logsumexp_by_tissue(x, batch, pooled)
+    n_lists = -(-longest // list_size)
+    own = tissue * n_lists + place // list_size
+    slot = (own * list_size + place % list_size)[:, :, None].expand_as(x)
+    # far below any score, but finite: a list without a spot has a gradient, of 0
+    slots = x.new_full((len(x), batch.n_tissues * n_lists * list_size, x.shape[2]), -1e30)
+    total = slots.scatter(1, slot, x).unflatten(1, (-1, list_size)).logsumexp(2)
+    return total.gather(1, own[:, :, None].expand_as(x))
 
 
 def _logsumexp_by_tissue(x, batch, pooled):

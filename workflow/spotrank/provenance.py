@@ -214,11 +214,28 @@ def refuse(found):
         )
 
 
-def gather(study, config, records, holes):
+def trusted(cells, paths, marks_holes):
+    """Records of the sound cells of `paths`, by path, and the holes, see `check`.
+
+    Raises `InputError` for holes that are not to be marked, or if nothing is left.
+    """
+    records = {path: of_scores(path) for path in paths}
+    holes = check(cells, records)
+    if not marks_holes:
+        refuse(holes)
+    records = {path: record for path, record in records.items() if path not in holes}
+    if not records:
+        raise InputError(f"none of {len(cells)} cells is there; set report.holes: refuse.")
+    for path, words in holes.items():
+        print(f"left out: {path} {words}")
+    return records, holes
+
+
+def gather(output, config, records, holes):
     """All that is known of a study's tables, for `provenance.json`.
 
-    study: its name; config: in full; records: of sound cells; holes: see `check`. `id` is a hash of
-    what decides the numbers, not of where, when and how fast.
+    output: its path; config: in full; records, holes: see `trusted`. `id` is a hash of what decides
+    the numbers, not of where, when and how fast; `source` is a sentence for below a table.
     """
     inputs = {
         path: {key: stamped[key] for key in ("bytes", "sha256")}
@@ -234,9 +251,15 @@ def gather(study, config, records, holes):
     data = sorted(stamped["sha256"] for stamped in inputs.values())
     encoders = {name: about for own in records.values() for name, about in own["encoders"].items()}
     machines = {json.dumps(own): own for own in stages["machine"]}
+    number = digest([cells, versions, data])
+    source = f"Made by {output}, id {number}."
+    if holes:
+        n = len(holes) + len(records)
+        source += f" Of {n} cells {len(holes)} are left out, as 'holes' there says."
     return {
-        "study": study,
-        "id": digest([cells, versions, data]),
+        "study": config["study"],
+        "id": number,
+        "source": source,
         "config": config,
         "git": git(),
         "versions": versions,

@@ -6,6 +6,7 @@ table compares (a loss, a head, an encoder …), then the metric, and its standa
 `number` is that of the panel's genes; `mean` in a column stands for the mean over its values.
 """
 
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -66,9 +67,10 @@ def beside(summary, printed, keys, metric):
     summary = summary.astype(dict.fromkeys(keys, str))
     varying = [
         key
-        for key in ("split", "encoder", "panel", "head", "auxiliary", "loss", "list_size")
+        for key in dict.fromkeys((*tables.KEYS, *tables.SYNTHETIC_KEYS))
         if key in summary and key not in keys and summary.groupby(keys)[key].nunique().max() > 1
     ]
+    summary = summary.astype(dict.fromkeys(varying, str))
     names = {f"{metric}_mean": "measured", f"{metric}_sd": "sd"}
     if metric.startswith("pooled_"):
         names[f"{metric.removeprefix('pooled_')}_mean"] = "within_slides"
@@ -115,6 +117,20 @@ def _mean(measured, key, n, others):
     )
     mean = mean[grouped.size() == n]
     return mean.reset_index().assign(**{key: "mean"})
+
+
+def forms(table, known):
+    """`{suffix: text}` of a table of `beside`: TSV, Markdown, LaTeX and HTML.
+
+    known: of `provenance.gather`.
+    """
+    below, text_of = [*notes(table), known["source"]], partial(formatted, table)
+    return {
+        "tsv": table.assign(provenance=known["id"]).to_csv(sep="\t"),
+        "md": tables.markdown(text_of, below),
+        "tex": tables.latex(text_of, below),
+        "html": tables.html(text_of, below),
+    }
 
 
 def _three(value):

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import get_args
 
 import pandas as pd
+import yaml
 
 from spotrank import auxiliary, encoders, fetch, provenance, published, split
 from spotrank import config as configs
@@ -15,6 +16,7 @@ from spotrank.panel import SELECTIONS
 from spotrank.split import samples_of
 from spotrank.store import InputError, code_hash
 
+SYNTHETIC = Path(__file__).parents[2] / "resources" / "synthetic.yaml"
 DONORS = Path(__file__).parents[2] / "resources" / "donors.tsv"
 EMBED_PACKAGES = ("torch", "timm", "transformers", "openslide-python", "pillow", "numpy")
 # arguments of losses and heads that are no options
@@ -31,7 +33,8 @@ class Study:
     number, samples}}`; encoders: `{name: entry}`; losses: `{label: (name, options)}`; heads:
     `{label: {head, options, training}}`; auxiliary: `{label: {strategy, options, prior, number}}`;
     fits: the encoders, heads and strategies that go together; rankings: the lists that auxiliary
-    genes are taken from; gene_lists: panels and rankings.
+    genes are taken from; gene_lists: panels and rankings; synthetic: options of the synthetic
+    study, or None.
     """
 
     def __init__(self, config):
@@ -39,6 +42,7 @@ class Study:
         self.name = self.config["study"]
         donors = pd.read_csv(DONORS, sep="\t", index_col="sample", dtype=str)["donor"]
         self.cohorts = self.config["cohorts"]
+        self.synthetic = self._synthetic()
         self.samples = {
             name: fetch.samples(name, cohort, donors) for name, cohort in self.cohorts.items()
         }
@@ -54,6 +58,14 @@ class Study:
         self.gene_lists = self.panels | self.rankings
         self.published = self._published()
         self._check_files()
+
+    def _synthetic(self):
+        """Options of the synthetic study, those of its `settings` filled in."""
+        if "synthetic" not in self.config:
+            return None
+        options = dict(self.config["synthetic"])
+        settings = yaml.safe_load(SYNTHETIC.read_text(encoding="utf-8"))
+        return settings[options.pop("settings")] | options
 
     def _encoders(self):
         given = [name for cohort in self.cohorts.values() for name in cohort.get("embeddings", {})]
@@ -272,6 +284,20 @@ class Study:
                             "leave the sample out."
                         )
 
+    @property
+    def synthetic_losses(self):
+        """`(label, list size, name, options)` of each loss of the synthetic study; list size 0 is
+        the whole tissue, or a loss that has no lists."""
+        losses = []
+        for label, (name, options) in self.losses.items():
+            losses.append((label, options.get("list_size", 0), name, options))
+            if name == "strank_list" and "list_size" not in options:
+                losses += [
+                    (label, size, name, options | {"list_size": size})
+                    for size in self.synthetic["list_sizes"]
+                ]
+        return losses
+
     def path(self, cohort, kind, sample):
         """Path of a sample's file of a kind ('st', 'metadata', 'wsis', 'patches')."""
         return str(fetch.path(cohort, self.cohorts[cohort], kind, sample))
@@ -469,6 +495,36 @@ class Study:
             )
             for cell in self.cells
         }
+
+    def synthetic_files(self, name):
+        """Paths of 'scores' or 'curves' of each sampling and thinning of the synthetic study."""
+        options = self.synthetic or {"sampling": [], "thinning": []}
+        return [
+            f"results/{self.name}/synthetic/{sampling}/thinning{thinning}/{name}.parquet"
+            for sampling, thinning in product(options["sampling"], options["thinning"])
+        ]
+
+    def synthetic_of(self):
+        """Everything that decides the synthetic study but sampling and thinning."""
+        each = ("list_sizes", "sampling", "thinning")  # are in losses and paths
+        return {
+            "losses": self.synthetic_losses,
+            "seeds": self.config["seeds"],
+            "options": {key: x for key, x in self.synthetic.items() if key not in each},
+            "code": code_hash("synthetic"),
+        }
+
+    def synthetic_made_by_now(self):
+        """`{path of scores: {part: hash}}` of the synthetic study, as config and code now stand."""
+        made_by = {f"synthetic {key}": value for key, value in self.synthetic_of().items()}
+        return {path: provenance.digests(made_by) for path in self.synthetic_files("scores")}
+
+    @property
+    def synthetic_tables(self):
+        """STRank's tables that the synthetic study can be set beside."""
+        if not self.synthetic:
+            return []
+        return ["strank_table1"] + ["strank_table3"] * bool(self.synthetic["list_sizes"])
 
     def is_simulated(self, cohort):
         return self.cohorts[cohort]["source"] == "simulated"

@@ -10,6 +10,7 @@ STYLE = (
     "th,td{padding:.3em .8em;text-align:right;border-bottom:1px solid #ccc} "
     "th{border-bottom:2px solid #333}"
 )
+SYNTHETIC_KEYS = ["sampling", "loss", "list_size", "thinning"]
 
 
 def runs(scores):
@@ -71,6 +72,25 @@ def summary(scores, n_planned=None):
         for there, all in zip(table["n_folds"], planned, strict=True)
     ]
     return table.reset_index()
+
+
+def synthetic(scores):
+    """One row for each combination of SYNTHETIC_KEYS of the synthetic study.
+
+    Mean and standard deviation are taken over seeds of the mean over functions; `n_undefined`
+    counts runs whose score is constant, which have no part in them.
+    """
+    scores = scores.assign(n_undefined=scores["spearman"].isna())
+    seeds = scores.groupby([*SYNTHETIC_KEYS, "seed"], sort=False).agg(
+        spearman=("spearman", "mean"), n_undefined=("n_undefined", "sum")
+    )
+    grouped = seeds.reset_index().groupby(SYNTHETIC_KEYS, sort=False)
+    return grouped.agg(
+        spearman_mean=("spearman", "mean"),
+        spearman_sd=("spearman", "std"),
+        n_seeds=("seed", "nunique"),
+        n_undefined=("n_undefined", "sum"),
+    ).reset_index()
 
 
 def _leak_in_words(folds):

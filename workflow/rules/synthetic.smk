@@ -1,0 +1,73 @@
+SYNTHETIC = f"results/{study.name}/synthetic/{{sampling}}/thinning{{thinning}}"
+
+
+rule synthetic:
+    output:
+        scores=f"{SYNTHETIC}/scores.parquet",
+        curves=f"{SYNTHETIC}/curves.parquet",
+    log:
+        f"logs/{study.name}/synthetic/{{sampling}}/thinning{{thinning}}.log",
+    conda:
+        "../../envs/fit.yaml"
+    # one thread: the networks are tiny, and samplings run side by side
+    threads: 1
+    resources:
+        mem_mb=memory(4000, 0),
+        runtime=minutes(720),
+        gpu=1,
+    params:
+        synthetic=lambda wildcards: study.synthetic_of(),
+    script:
+        "../scripts/synthetic.py"
+
+
+rule synthetic_tables:
+    input:
+        scores=asked(study.synthetic_files("scores")),
+        curves=asked(study.synthetic_files("curves")),
+    output:
+        **{
+            f"{table}_{form}": f"results/{study.name}/tables/{table}.{form}"
+            for table in study.synthetic_tables
+            for form in ("tsv", "md", "tex")
+        },
+        **{
+            f"{table}_html": report(
+                f"results/{study.name}/tables/{table}.html",
+                category="Synthetic",
+                caption="../report/published.rst",
+                labels={"table": f"{table.replace('_', ', ')}, beside the printed numbers"},
+            )
+            for table in study.synthetic_tables
+        },
+        provenance=f"results/{study.name}/synthetic/provenance.json",
+        scores=f"results/{study.name}/tables/synthetic.parquet",
+        summary=f"results/{study.name}/tables/synthetic.tsv",
+        figure=report(
+            f"results/{study.name}/figures/synthetic.png",
+            category="Synthetic",
+            caption="../report/synthetic.rst",
+            labels={"figure": "scores by loss"},
+        ),
+        curves=report(
+            f"results/{study.name}/figures/synthetic_curves.png",
+            category="Synthetic",
+            caption="../report/synthetic.rst",
+            labels={"figure": "curves by loss"},
+        ),
+    log:
+        f"logs/{study.name}/synthetic/tables.log",
+    conda:
+        "../../envs/report.yaml"
+    resources:
+        mem_mb=memory(2000, 20),
+        runtime=minutes(30),
+    params:
+        config=study.config,
+        cells=lambda wildcards: study.synthetic_made_by_now(),
+        marks_holes=study.marks_holes,
+        found=lambda wildcards: found(study.synthetic_files("scores")),
+        published=study.synthetic_tables,
+        code=code_hash("tables", "report", "published", "provenance"),
+    script:
+        "../scripts/synthetic_tables.py"

@@ -1,0 +1,36 @@
+"""Gather the scores of the synthetic study in tables, and draw them and the curves."""
+
+from spotrank.store import job, whole
+
+with job(snakemake.log[0]):
+    import json
+
+    import pandas as pd
+    from spotrank import provenance, published, report, tables
+
+    output, params = snakemake.output, snakemake.params
+    paths = [*snakemake.input.scores, *params.found]
+    records, holes = provenance.trusted(params.cells, paths, params.marks_holes)
+    known = provenance.gather(output.provenance, params.config, records, holes)
+    scores = pd.concat(map(pd.read_parquet, records), ignore_index=True)
+    summary = tables.synthetic(scores)
+    texts = {
+        output.provenance: provenance.public(json.dumps(known, indent=1, ensure_ascii=False)),
+        output.summary: summary.assign(provenance=known["id"]).to_csv(sep="\t", index=False),
+    }
+    lists = summary["list_size"] > 0
+    of_table = {"strank_table1": summary[~lists], "strank_table3": summary[lists]}
+    for name in params.published:
+        printed = published.read(published.path_of(name))
+        beside = published.beside(of_table[name], *printed)
+        for form, text in published.forms(beside, known).items():
+            texts[output[f"{name}_{form}"]] = text
+    with whole(output.scores) as path:
+        scores.to_parquet(path, index=False)
+    for path, text in texts.items():
+        with whole(path) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+    curves = [path.replace("scores.parquet", "curves.parquet") for path in records]
+    curves = pd.concat(map(pd.read_parquet, curves), ignore_index=True)
+    report.save(report.synthetic_scores(scores), output.figure)
+    report.save(report.synthetic_curves(curves), output.curves)
