@@ -174,5 +174,5 @@ def notes(table):
     return [
         " ".join(filter(None, [sign, f"{setting}:" * bool(setting), f"{text}."]))
         for sign, setting, text in dict.fromkeys(said)
-        if text
+        if text and setting != "mean"
     ]
