@@ -78,7 +78,7 @@ def test_the_id_ignores_where_and_when(tmp_path):
             stages={"fit x": stage},
             encoders={},
         )
-        return provenance.gather("study", {"seeds": [0]}, {"x": own}, {})
+        return provenance.gather("p.json", {"study": "s", "seeds": [0]}, {"x": own}, {})
 
     first, second = gathered("a", "2026-01-01"), gathered("b", "2026-01-02")
     assert first["id"] == second["id"]
