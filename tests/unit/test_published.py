@@ -45,7 +45,8 @@ def test_beside_by_hand(tmp_path):
     # of two cohorts
     mean = table.loc[("mean", "strank_list")]
     assert mean["measured"] == pytest.approx((0.3 + 0.5) / 2)
-    assert (mean["n_samples"], mean["n_undefined"], mean["leak"]) == (4, 2, "x in test")
+    assert (mean["n_samples"], mean["n_folds"], mean["n_seeds"]) == (4, 6, 1)
+    assert (mean["n_undefined"], mean["leak"]) == (2, "x in test")
     assert pd.isna(table.loc[("a", "margin_rank"), "measured"])
 
 

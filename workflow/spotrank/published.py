@@ -107,8 +107,11 @@ def _mean(measured, key, n, others):
             for name in ("measured", "within_slides")
             if name in measured
         },
-        **{name: (name, "sum") for name in ("n_samples", "n_undefined") if name in measured},
-        **{name: (name, "max") for name in COUNTS[1:4] if name in measured},
+        **{
+            name: (name, "max" if name in ("n_seeds", "n_genes") else "sum")
+            for name in COUNTS
+            if name in measured
+        },
         **{
             name: (name, lambda said: next(filter(None, said), ""))
             for name in ("leak", "holes")
