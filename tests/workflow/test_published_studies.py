@@ -12,7 +12,7 @@ from conftest import ROOT, need
 from loopback import Hub
 from published import ENCODER, repositories, run, small, studies
 
-COHORTS = ["PAAD", "READ"]
+COHORTS = ["READ"]  # of four samples; tests/README.md tells how to run them all
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +23,7 @@ def table(her2st):
 
 @pytest.fixture(scope="module")
 def finished(table, tmp_path_factory):
-    """A folder where both studies ran, of the smallest cohorts."""
+    """A folder where both studies ran, of one cohort."""
     folder = tmp_path_factory.mktemp("published")
     configs = [small(name, COHORTS) for name in ("strank_table2", "strank_table2_strict")]
     with Hub(repositories(folder, configs, table), gated=("MahmoodLab/hest",)) as hub:
@@ -50,22 +50,21 @@ def test_table2(finished):
     # of seven cohorts, which are not all there
     assert table.loc[table["cohort"] == "mean", "measured"].isna().all()
     scores = pd.read_parquet(finished / "results/strank_table2/tables/scores.parquet")
-    assert set(scores["sample"]) == {"TENX126", "ZEN40"}
+    assert set(scores["sample"]) == {"ZEN40"}
     assert set(scores["encoder"]) == {ENCODER}
 
 
 def test_strict_twin(finished):
     ours = beside(finished, "strank_table2_strict").query("cohort in @COHORTS")
     assert ours["leak"].isna().all()
-    assert ours["n_samples"].tolist() == [{"PAAD": 3, "READ": 4}[name] for name in ours["cohort"]]
+    assert ours["n_samples"].eq(4).all()
     assert ours["n_seeds"].eq(5).all()
     assert set(ours.loc[ours["published"].isna(), "loss"]) == {"pearson_within"}
     scores = pd.read_parquet(finished / "results/strank_table2_strict/tables/scores.parquet")
     folds = scores.groupby(["cohort", "fold"])["patient"].nunique()
     assert folds.eq(1).all()
     # READ's folds have two slides: pooled is another figure than within
-    several = scores[scores["cohort"] == "READ"].dropna()
-    assert (several["pooled_pearson"] - several["pearson"]).abs().max() > 0.01
+    assert (scores["pooled_pearson"] - scores["pearson"]).abs().max() > 0.01
 
 
 def test_every_form_names_its_provenance(finished):
@@ -75,7 +74,7 @@ def test_every_form_names_its_provenance(finished):
         assert known["id"] in (folder / f"tables/published.{form}").read_text()
     assert (folder / "figures/published.png").stat().st_size > 10_000
     assert "beside the published numbers" in (folder / "report.html").read_text()
-    sample = known["inputs"]["resources/hest/main/st/TENX126.h5ad"]
+    sample = known["inputs"]["resources/hest/main/st/ZEN40.h5ad"]
     assert len(sample["sha256"]) == 64
     assert len(known["encoders"][ENCODER]["weights_sha256"]) == 64
 
