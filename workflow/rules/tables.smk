@@ -10,7 +10,7 @@ rule splits:
         "../../envs/data.yaml"
     params:
         plans=study.plans,
-        patients={name: table["patient"].to_dict() for name, table in study.samples.items()},
+        patients=study.patients,
         code=code_hash("split"),
     script:
         "../scripts/splits.py"

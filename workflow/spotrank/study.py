@@ -29,12 +29,12 @@ INJECTED = (
 class Study:
     """What the rules need to know of a config; `InputError` for what is wrong with it.
 
-    samples: `{cohort: metadata}`; plans: `{(cohort, strategy): folds}`; panels: `{name: {selection,
-    number, samples}}`; encoders: `{name: entry}`; losses: `{label: (name, options)}`; heads:
-    `{label: {head, options, training}}`; auxiliary: `{label: {strategy, options, prior, number}}`;
-    fits: the encoders, heads and strategies that go together; rankings: the lists that auxiliary
-    genes are taken from; gene_lists: panels and rankings; synthetic: options of the synthetic
-    study, or None.
+    samples: `{cohort: metadata}`; patients: `{cohort: {sample: patient}}`; plans: `{(cohort,
+    strategy): folds}`; panels: `{name: {selection, number, samples}}`; encoders: `{name: entry}`;
+    losses: `{label: (name, options)}`; heads: `{label: {head, options, training}}`; auxiliary:
+    `{label: {strategy, options, prior, number}}`; fits: the encoders, heads and strategies that go
+    together; rankings: the lists that auxiliary genes are taken from; gene_lists: panels and
+    rankings; synthetic: options of the synthetic study, or None.
     """
 
     def __init__(self, config):
@@ -46,6 +46,7 @@ class Study:
         self.samples = {
             name: fetch.samples(name, cohort, donors) for name, cohort in self.cohorts.items()
         }
+        self.patients = {name: own["patient"].to_dict() for name, own in self.samples.items()}
         self.encoders = self._encoders()
         self.panels = self._panels()
         self.losses = self._losses()
@@ -480,7 +481,7 @@ class Study:
         samples = samples_of(self.plans[cohort, split][int(fold)], "test")
         return {
             "samples": samples,
-            "patients": self.samples[cohort].loc[samples, "patient"].to_dict(),
+            "patients": {sample: self.patients[cohort][sample] for sample in samples},
             "scaling": self.config["genes"]["scaling"],
             "leak": self.leak(cohort, split, int(fold), panel),
             "code": code_hash("score"),
@@ -532,7 +533,7 @@ class Study:
     def leak(self, cohort, strategy, fold, panel):
         """What a fold leaks, in words, or ''."""
         plan = self.plans[cohort, strategy][fold]
-        said = [split.leaks(plan, self.samples[cohort]["patient"])]
+        said = [split.leaks(plan, self.patients[cohort])]
         if self.panels[panel].get("samples") == "all":
             said.append("genes chosen with the test samples in view")
         return "; ".join(filter(None, said))
