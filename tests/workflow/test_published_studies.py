@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from conftest import ROOT, need
 from loopback import Hub
-from published import ENCODER, repositories, run, small, studies
+from small_studies import ENCODER, repositories, run, small, studies
 
 COHORTS = ["READ"]  # of four samples; tests/README.md tells how to run them all
 

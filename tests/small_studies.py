@@ -1,6 +1,6 @@
 """Published studies against a hub on loopback: the tasks' ids, small samples, few epochs.
 
-`python tests/published.py [STUDY ...]` runs them whole, one after the other in one folder, and
+`python tests/small_studies.py [STUDY ...]` runs them whole, one after the other in one folder, and
 prints where their tables are; all of them by default.
 """
 
