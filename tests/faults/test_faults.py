@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import h5py
+import pyarrow.parquet as pq
 import pytest
 from kill import STUDY, tables, torment
 from runs import finish, snakemake, start
@@ -21,12 +22,13 @@ OUTPUTS = {
     "embeddings": "results/embeddings/sim/stain_statistics/SIM1.h5",
     "panel": "results/small/panels/sim/leave_one_patient_out/variance-5/fold0.tsv",
     "weights": f"results/small/fits/{FIT}/weights.safetensors",
+    "predictions": f"results/small/fits/{FIT}/predictions.h5",
     "scores": f"results/small/scores/{FIT}/scores.parquet",
     "tables": "results/small/tables/scores.parquet",
     "figures": "results/small/figures/scores.png",
 }
 
-PAYLOAD = {"spots": "X/data", "embeddings": "embeddings"}
+PAYLOAD = {"spots": "X/data", "embeddings": "embeddings", "predictions": "predictions"}
 
 
 @pytest.fixture(scope="session")
@@ -88,7 +90,7 @@ def test_disk_full(copy, kind):
         assert code == 1
         assert "No space left on device; make room, or allow to write there" in printed
         # h5py has words of its own when it closes the file
-        assert "Traceback" not in printed or kind == "embeddings"
+        assert "Traceback" not in printed or kind in ("embeddings", "predictions")
         assert [path.name for path in output.parent.iterdir()] == ["filler"]
 
 
@@ -120,8 +122,19 @@ def test_clock_that_was_set_back(finished, copy):
         assert tables(copy) == tables(finished)
 
 
+def payload(path, kind):
+    """Place of a byte among the numbers of a file."""
+    if kind in PAYLOAD:
+        with h5py.File(path) as file:
+            return file[PAYLOAD[kind]].id.get_chunk_info(0).byte_offset + 20
+    group = pq.read_metadata(path).row_group(0)
+    columns = [group.column(i) for i in range(group.num_columns)]
+    mine = next(column for column in columns if column.path_in_schema == "spearman")
+    return mine.data_page_offset + mine.total_compressed_size - 5
+
+
 @pytest.mark.parametrize("spoil", ["truncated", "flipped"])
-@pytest.mark.parametrize("kind", ["spots", "embeddings"])
+@pytest.mark.parametrize("kind", [*PAYLOAD, "scores"])
 def test_spoiled_cache(finished, copy, kind, spoil):
     """A cached file that changed is refused, by name; once it is deleted it is made again."""
     path = copy / OUTPUTS[kind]
@@ -129,13 +142,12 @@ def test_spoiled_cache(finished, copy, kind, spoil):
     if spoil == "truncated":
         del content[len(content) // 2 :]
     else:
-        with h5py.File(path) as file:
-            place = file[PAYLOAD[kind]].id.get_chunk_info(0).byte_offset
-        content[place + 20] ^= 1
+        content[payload(path, kind)] ^= 1
     path.write_bytes(content)
     printed, code = snakemake(copy, STUDY)
     assert code == 1
-    assert re.search(rf"Error: {OUTPUTS[kind]}: .*delete it and run again\.", printed)
+    assert re.search(rf"{OUTPUTS[kind]}:? .*delete (it|these files) and run again", printed)
+    assert "Traceback" not in printed
     path.unlink()
     printed, code = snakemake(copy, STUDY)
     assert code == 0, printed

@@ -5,10 +5,13 @@ from spotrank.store import job
 with job(snakemake.log[0]):
     import pandas as pd
     from spotrank import report
+    from spotrank.store import read_parquet
 
-    scores = pd.read_parquet(snakemake.input.scores)
+    scores = read_parquet(snakemake.input.scores).to_pandas()
     histories = [
-        pd.read_parquet(path).assign(run=lambda frame, path=path: path + frame["seed"].astype(str))
+        read_parquet(path)
+        .to_pandas()
+        .assign(run=lambda frame, path=path: path + frame["seed"].astype(str))
         for path in [*snakemake.input.histories, *snakemake.params.found]
     ]
     histories = pd.concat([pd.DataFrame(columns=report.HISTORY), *histories])

@@ -10,10 +10,11 @@ with job(snakemake.log[0]):
     import numpy as np
     import pandas as pd
     import psutil
+    import pyarrow as pa
     import torch
     from safetensors.torch import save_file
     from spotrank import embed, encoders, expression, fit, provenance
-    from spotrank.store import read_h5ad
+    from spotrank.store import fixed_text, read_h5ad, write_parquet
 
     torch.set_num_threads(snakemake.threads)
     began, params, given = provenance.now(), snakemake.params.fit, snakemake.input
@@ -75,17 +76,27 @@ with job(snakemake.log[0]):
     with whole(snakemake.output.weights) as path:
         save_file(parameters, path, {"runs": runs.to_json(), "genes": "\t".join(genes)})
     with whole(snakemake.output.history) as path:
-        history.assign(**snakemake.wildcards).to_parquet(path)
+        history = history.assign(**snakemake.wildcards)
+        write_parquet(pa.Table.from_pandas(history, preserve_index=False), path)
     with whole(snakemake.output.predictions) as path, h5py.File(path, "w") as file:
         shape = len(runs), len(test.x), n_panel
         chunks = tuple(np.minimum(shape, (1, fit.SPOTS_AT_A_TIME, 64)))
-        predictions = file.create_dataset("predictions", shape, "f4", chunks=chunks)
+        predictions = file.create_dataset(
+            "predictions", shape, "f4", chunks=chunks, fletcher32=True
+        )
         for run, block, score in fit.predict(parameters, head, test, n_panel):
             predictions[run, block] = score
-        file["slope"], file["intercept"] = slope, intercept
-        file["gene"], file["sample"], file["barcode"] = genes[:n_panel], test.sample, test.barcode
-        file["loss"], file["seed"] = runs["loss"].tolist(), runs["seed"]
-        file["best_epoch"], file["n_auxiliary"] = runs["best_epoch"], runs["n_auxiliary"]
+        columns = {
+            "slope": slope,
+            "intercept": intercept,
+            "gene": fixed_text(genes[:n_panel]),
+            "sample": fixed_text(test.sample),
+            "barcode": fixed_text(test.barcode),
+            "loss": fixed_text(runs["loss"]),
+            **{name: runs[name].to_numpy() for name in ("seed", "best_epoch", "n_auxiliary")},
+        }
+        for name, values in columns.items():
+            file.create_dataset(name, data=values, fletcher32=True)
         file.attrs["record"] = json.dumps(
             provenance.record("fit", snakemake.output.predictions, read, began, parents, params)
         )

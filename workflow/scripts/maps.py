@@ -6,14 +6,15 @@ with job(snakemake.log[0]):
     import h5py
     import pandas as pd
     from spotrank import expression, report
-    from spotrank.store import read_h5ad
+    from spotrank.store import read_h5ad, read_parquet, reading
 
     fit, sample = snakemake.params.fit, snakemake.wildcards.sample
-    scores = pd.read_parquet(snakemake.input.scores)
+    scores = read_parquet(snakemake.input.scores).to_pandas()
     scores = scores[(scores[list(fit)] == pd.Series(fit)).all(axis=1)]
     loss, seed = report.best_loss(scores), scores["seed"].iloc[0]
     scores = scores.query("loss == @loss and seed == @seed and sample == @sample").set_index("gene")
-    with h5py.File(snakemake.input.predictions[0]) as file:
+    predictions = snakemake.input.predictions[0]
+    with reading(predictions), h5py.File(predictions) as file:
         run = list(zip(file["loss"].asstr()[:], file["seed"][:], strict=True)).index((loss, seed))
         mine = file["sample"].asstr()[:] == sample
         genes, barcodes = file["gene"].asstr()[:], file["barcode"].asstr()[:][mine]

@@ -29,7 +29,7 @@ with job(snakemake.log[0]):
                 leak=params["leak"],
             )
             table = pa.Table.from_pandas(scores[list(score.COLUMNS)], preserve_index=False)
-            writer = writer or pq.ParquetWriter(path, table.schema)
+            writer = writer or pq.ParquetWriter(path, table.schema, write_page_checksum=True)
             writer.write_table(table)
         parents = [provenance.read(snakemake.input.predictions)]
         record = provenance.record("score", snakemake.output[0], [], began, parents, params)

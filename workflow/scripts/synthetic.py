@@ -7,9 +7,9 @@ with job(snakemake.log[0]):
 
     import pandas as pd
     import pyarrow as pa
-    import pyarrow.parquet as pq
     import torch
     from spotrank import provenance, synthetic
+    from spotrank.store import write_parquet
 
     torch.set_num_threads(snakemake.threads)
     began, params, wildcards = provenance.now(), snakemake.params.synthetic, snakemake.wildcards
@@ -25,4 +25,4 @@ with job(snakemake.log[0]):
         record = provenance.record("synthetic", path, [], began, made_by=params)
         table = table.replace_schema_metadata({provenance.KEY: json.dumps(record)})
         with whole(path) as temporary:
-            pq.write_table(table, temporary)
+            write_parquet(table, temporary)

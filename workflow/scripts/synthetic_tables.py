@@ -5,14 +5,16 @@ from spotrank.store import job, whole
 with job(snakemake.log[0]):
     import json
 
-    import pandas as pd
+    import pyarrow as pa
     from spotrank import provenance, published, report, tables
+    from spotrank.store import read_parquet, write_parquet
 
     output, params = snakemake.output, snakemake.params
     paths = [*snakemake.input.scores, *params.found]
     records, holes = provenance.trusted(params.cells, paths, params.marks_holes)
     known = provenance.gather(output.provenance, params.config, records, holes)
-    scores = pd.concat(map(pd.read_parquet, records), ignore_index=True)
+    scores = pa.concat_tables(map(read_parquet, records)).replace_schema_metadata()
+    scores = scores.to_pandas()
     summary = tables.synthetic(scores)
     texts = {
         output.provenance: provenance.public(json.dumps(known, indent=1, ensure_ascii=False)),
@@ -26,11 +28,11 @@ with job(snakemake.log[0]):
         for form, text in published.forms(beside, known).items():
             texts[output[f"{name}_{form}"]] = text
     with whole(output.scores) as path:
-        scores.to_parquet(path, index=False)
+        write_parquet(pa.Table.from_pandas(scores, preserve_index=False), path)
     for path, text in texts.items():
         with whole(path) as temporary:
             temporary.write_text(text, encoding="utf-8")
     curves = [path.replace("scores.parquet", "curves.parquet") for path in records]
-    curves = pd.concat(map(pd.read_parquet, curves), ignore_index=True)
+    curves = pa.concat_tables(map(read_parquet, curves)).to_pandas()
     report.save(report.synthetic_scores(scores), output.figure)
     report.save(report.synthetic_curves(curves), output.curves)

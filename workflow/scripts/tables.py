@@ -7,15 +7,15 @@ with job(snakemake.log[0]):
     from functools import partial
 
     import pyarrow as pa
-    import pyarrow.parquet as pq
     from spotrank import provenance, published, tables
+    from spotrank.store import read_parquet, write_parquet
 
     output, params = snakemake.output, snakemake.params
     paths = [*snakemake.input.scores, *params.found]
     records, holes = provenance.trusted(params.cells, paths, params.marks_holes)
     known = provenance.gather(output.provenance, params.config, records, holes)
 
-    scores = pa.concat_tables(map(pq.read_table, records))
+    scores = pa.concat_tables(map(read_parquet, records))
     scores = scores.replace_schema_metadata({"provenance": known["id"]})
     summary = tables.summary(scores.to_pandas(strings_to_categorical=True), params.n_folds)
     numbers, leaks, lacking = tables.wide(summary)
@@ -40,7 +40,7 @@ with job(snakemake.log[0]):
         for form, text in published.forms(beside, known).items():
             texts[output[f"published_{form}"]] = text
     with whole(output.scores) as path:
-        pq.write_table(scores, path)
+        write_parquet(scores, path)
     for path, text in texts.items():
         with whole(path) as temporary:
             temporary.write_text(text, encoding="utf-8")

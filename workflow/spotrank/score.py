@@ -6,6 +6,7 @@ import pandas as pd
 import torch
 
 from spotrank import expression, metrics
+from spotrank.store import reading
 
 COLUMNS = (
     "cohort", "split", "fold", "sample", "patient", "encoder", "panel", "head", "loss",
@@ -34,7 +35,7 @@ def score(predictions, spots, scaling):
     more, scaled or not. `spearman_given_depth` is what is left of the score without it, Spearman's
     partial correlation.
     """
-    with h5py.File(predictions) as file:
+    with reading(predictions), h5py.File(predictions) as file:
         genes, losses, samples, barcodes = (
             file[key].asstr()[:] for key in ("gene", "loss", "sample", "barcode")
         )

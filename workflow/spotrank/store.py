@@ -102,6 +102,46 @@ def read_h5ad(path, backed=None):
         raise unreadable(path, error) from None
 
 
+@contextmanager
+def reading(path):
+    """Turn what HDF5 says of a damaged file that the workflow made into an `InputError`."""
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        raise damaged(path, error) from None
+
+
+def read_parquet(path):
+    """A table (pyarrow) that the workflow wrote, checksums verified; `InputError` if damaged."""
+    import pyarrow.parquet as pq
+
+    try:
+        return pq.read_table(path, page_checksum_verification=True)
+    except Exception as error:  # whatever the library makes of a file that is damaged
+        raise damaged(path, error) from None
+
+
+def write_parquet(table, path):
+    """Write a table (pyarrow) with checksums."""
+    import pyarrow.parquet as pq
+
+    pq.write_table(table, path, write_page_checksum=True)
+
+
+def fixed_text(values):
+    """Strings as an array of fixed width, which HDF5 can give a checksum, unlike others."""
+    import h5py
+    import numpy as np
+
+    encoded = [value.encode() for value in values]
+    return np.array(encoded, h5py.string_dtype("utf-8", max(map(len, encoded))))
+
+
+def damaged(path, error):
+    """The `InputError` of a file that the workflow made and something else changed."""
+    return InputError(f"{path}: is damaged ({in_a_line(error)}); delete it and run again.")
+
+
 def unreadable(path, error):
     """The `InputError` of an h5ad file that a library stumbles over."""
     return InputError(
