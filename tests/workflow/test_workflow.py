@@ -234,7 +234,7 @@ def test_auxiliary_genes_within_a_slide(study, tmp_path):
     assert scores["auxiliary"].eq("picked").all()
     assert scores["gene"].nunique() <= 30
     assert scores["leak"].str.contains("in training and test").all()
-    ranking = pd.read_csv(next(tmp_path.rglob("dispersion-all/fold0.tsv")), sep="\t")
+    ranking = pd.read_csv(next(tmp_path.rglob("dispersion-all/fold0.tsv")), sep="\t", comment="#")
     assert ranking["score"].is_monotonic_decreasing
     plan = pd.read_csv(tmp_path / "results/small/tables/splits.tsv", sep="\t")
     assert plan["spots"].value_counts().to_dict() == {"1 of 3, blocks": 9}

@@ -8,22 +8,20 @@ with job(snakemake.log[0]):
 
     import h5py
     import numpy as np
-    import pandas as pd
     import psutil
     import pyarrow as pa
     import torch
     from safetensors.torch import save_file
-    from spotrank import embed, encoders, expression, fit, provenance
+    from spotrank import embed, encoders, expression, fit, panel, provenance
     from spotrank.store import fixed_text, read_h5ad, write_parquet
 
     torch.set_num_threads(snakemake.threads)
     began, params, given = provenance.now(), snakemake.params.fit, snakemake.input
-    panel = pd.read_csv(given.panel[0], sep="\t", dtype=str, keep_default_na=False)
-    genes = panel["gene"].tolist()
+    genes = panel.load(given.panel[0])
     n_panel, auxiliary = len(genes), params["auxiliary"]
     if given.ranking:
-        ranking = pd.read_csv(given.ranking[0], sep="\t", dtype=str, keep_default_na=False)
-        others = ranking.loc[~ranking["gene"].isin(genes), "gene"].tolist()
+        chosen = set(genes)
+        others = [gene for gene in panel.load(given.ranking[0]) if gene not in chosen]
         genes += others if auxiliary["number"] == "all" else others[: auxiliary["number"]]
     options = dict(params["head"]["options"])
     if "embeddings" in given.keys():  # noqa: SIM118 (a list with names)

@@ -21,4 +21,4 @@ with job(snakemake.log[0]):
             all_genes,
         )
     with whole(snakemake.output[0]) as path:
-        genes.to_csv(path, sep="\t", index=False)
+        panel.save(genes, path)

@@ -1,5 +1,7 @@
 """Choose the genes to predict. A new selection is a function and a row of `SELECTIONS`."""
 
+import hashlib
+import io
 import re
 from pathlib import Path
 
@@ -8,7 +10,7 @@ import pandas as pd
 
 from spotrank.config import nearest
 from spotrank.split import parts
-from spotrank.store import InputError, in_a_line
+from spotrank.store import InputError, damaged, in_a_line
 
 TARGET_SUM = 1e4
 
@@ -102,6 +104,26 @@ def choose(samples, selection, number, all_genes=None):
             f"'{selection}'; lower it."
         )
     return panel.head(number)
+
+
+def save(genes, path):
+    """Write genes and scores as TSV, and below them a hash: a list cut short is still a list."""
+    text = genes.to_csv(sep="\t", index=False)
+    path.write_text(f"{text}# sha256 {_sha256(text)}\n", encoding="utf-8")
+
+
+def load(path):
+    """The genes that `save` wrote; `InputError` if the file is damaged."""
+    text = Path(path).read_bytes().decode(errors="replace")
+    text, _, sha256 = text.rpartition("# sha256 ")
+    if sha256.strip() != _sha256(text):
+        raise damaged(path, "its hash is another")
+    table = pd.read_csv(io.StringIO(text), sep="\t", dtype=str, keep_default_na=False)
+    return table["gene"].tolist()
+
+
+def _sha256(text):
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def from_file(path, all_genes):
