@@ -20,11 +20,6 @@ with job(snakemake.log[0]):
     summary = tables.summary(scores.to_pandas(strings_to_categorical=True), params.n_folds)
     numbers, leaks, lacking = tables.wide(summary)
     below = [*tables.notes(leaks), *tables.notes(lacking, "‡"), known["source"]]
-    if lost := len(holes):
-        below.insert(
-            -1, f"‡ {lost} of {len(params.cells)} cells are left out: see provenance.json."
-        )
-    below = [*tables.notes(leaks), *tables.notes(lacking, "‡"), known["source"]]
     text_of = partial(tables.formatted, numbers, leaks, lacking)
     texts = {
         output.provenance: provenance.public(json.dumps(known, indent=1, ensure_ascii=False)),
