@@ -1,7 +1,9 @@
 """Which cells of a table can be trusted, by made-up records."""
 
+import json
 import os
 
+import h5py
 import pytest
 from spotrank import provenance
 from spotrank.store import InputError
@@ -12,6 +14,13 @@ NOW = {"fit losses": "a", "fit code": "b"}
 def record(**changes):
     own = {"made_by": dict(NOW), "inputs": {}, "versions": {"fit torch": "2"}}
     return own | changes
+
+
+def test_a_record_of_many_samples(tmp_path):
+    own = record(inputs={f"st/{i}.h5ad": {"sha256": 64 * "0"} for i in range(1000)})
+    with h5py.File(tmp_path / "predictions.h5", "w") as file:
+        file["record"] = json.dumps(own)
+    assert provenance.read(tmp_path / "predictions.h5") == own
 
 
 def test_sound_cells():

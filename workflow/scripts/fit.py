@@ -95,6 +95,6 @@ with job(snakemake.log[0]):
         }
         for name, values in columns.items():
             file.create_dataset(name, data=values, fletcher32=True)
-        file.attrs["record"] = json.dumps(
+        file["record"] = json.dumps(
             provenance.record("fit", snakemake.output.predictions, read, began, parents, params)
         )

@@ -54,7 +54,7 @@ def embed(encoder, patches, barcodes, coords, path, made_by, batch_size, threads
         about = made_by | encoder.about | {"patch_px": encoder.size, "dimension": vectors.shape[1]}
         for key, value in about.items():
             file.attrs[key] = value if isinstance(value, int | float) else str(value)
-        file.attrs["record"] = json.dumps(record())
+        file["record"] = json.dumps(record())
         file.attrs["n_spots"] = n  # last: a file without it is not complete
     logging.info("%d spots embedded", n)
 

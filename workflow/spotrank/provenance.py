@@ -100,11 +100,11 @@ def record(stage, output, paths, began, parents=(), made_by=None, encoders=None)
 
 
 def read(path):
-    """The record in an HDF5 file, an h5ad's in `uns`."""
+    """The record in an HDF5 file, an h5ad's in `uns`: a data set, for attributes end at 64 kB."""
     import h5py
 
     with h5py.File(path) as file:
-        kept = file.attrs["record"] if "record" in file.attrs else file["uns/record"].asstr()[()]
+        kept = file["record" if "record" in file else "uns/record"].asstr()[()]
     return json.loads(kept)
 
 
