@@ -17,6 +17,7 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "workflow"))
 
 from spotrank import fit, score
+from spotrank.batches import Spots
 from spotrank.losses import LOSSES
 
 SEVEN = [
@@ -45,7 +46,7 @@ def spots(n, features, genes, seed):
     counts = rng.poisson(3, (n, genes)).astype("f4")
     tissue = np.sort(rng.integers(2, size=n))
     x = rng.standard_normal((n, features), "f4")
-    return fit.Spots(x, counts, counts.sum(1) + 100, tissue, *[np.zeros((n, 2))] * 4)
+    return Spots(x, counts, counts.sum(1) + 100, tissue, *[np.zeros((n, 2))] * 4)
 
 
 def run(spots_, features, genes, losses, seeds, epochs, budget=None):

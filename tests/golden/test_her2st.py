@@ -7,6 +7,7 @@ import torch
 import yaml
 from conftest import ROOT
 from spotrank import embed, expression, fit, metrics, pair, panel
+from spotrank.batches import assemble, parts_of
 from test_workflow import snakemake
 
 SECTIONS = ["SPA139", "SPA140", "SPA141", "SPA145"]
@@ -51,7 +52,7 @@ def test_scores_are_the_published_ones(sections, reference):
         "test": ["SPA139"],
         "within": {},
     }
-    spots = fit.assemble(
+    spots = assemble(
         fold,
         112,
         SECTIONS,
@@ -59,7 +60,7 @@ def test_scores_are_the_published_ones(sections, reference):
         [embed.read(folder / f"embeddings/{section}.h5") for section in SECTIONS],
         (folder / "panel_50.txt").read_text().split(),
     )
-    train, validation, test = fit.parts_of(spots)
+    train, validation, test = parts_of(spots)
     published = pd.read_csv(folder / "scores.tsv", sep="\t").groupby("loss")["spearman"]
     losses = {name: (name, {}) for name in published.groups}
     losses["strank_pair"] = ("strank_pair", {"entropy": True})

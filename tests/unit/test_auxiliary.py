@@ -3,6 +3,7 @@ import pytest
 import torch
 from spotrank import expression, fit, metrics
 from spotrank.auxiliary import STRATEGIES, DkGSB, Uncertainty, adam
+from spotrank.batches import Spots
 from spotrank.losses import LOSSES
 from test_fit import TRAINING, predictions, spots
 
@@ -100,7 +101,7 @@ def cohort(seed, n):
     counts = rng.poisson(abundance * np.exp(0.7 * (x @ factors @ loadings + own)))
     prior = np.arange(genes - PANEL) + fixed.normal(0, 25, genes - PANEL)
     order = np.r_[:PANEL, PANEL + prior.argsort()]
-    part = fit.Spots(
+    part = Spots(
         x=x.astype("f4"),
         counts=counts[:, order].astype("f4"),
         library=np.full(n, 1000, "f4"),
@@ -126,7 +127,7 @@ def strategies():
     for name, options in (("none", {}), ("all", {}), ("dkgsb", {"threshold_rate": 0.03})):
         genes = slice(PANEL if name == "none" else None)
         parts = [
-            fit.Spots(**vars(part) | {"counts": part.counts[:, genes]})
+            Spots(**vars(part) | {"counts": part.counts[:, genes]})
             for part in (train, validation, test)
         ]
         runs, parameters, _ = fit.fit(

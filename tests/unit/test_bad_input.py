@@ -19,7 +19,7 @@ import torch
 from conftest import ROOT
 from PIL import Image
 from safetensors.torch import save_file
-from spotrank import embed, encoders, fit, pair, panel, slides
+from spotrank import batches, embed, encoders, pair, panel, slides
 from spotrank.store import InputError
 from spotrank.study import Study
 
@@ -755,7 +755,7 @@ def test_embeddings_of_another_sample(cohort):
     vectors = np.zeros((2, 4), "f4")
     with pytest.raises(InputError, match="no barcode in common"):
         fold = {"train": ["SIM1"], "validation": [], "test": [], "within": {}}
-        fit.assemble(fold, 112, ["SIM1"], [spots], [(["x", "y"], vectors)], spots.var_names[:2])
+        batches.assemble(fold, 112, ["SIM1"], [spots], [(["x", "y"], vectors)], spots.var_names[:2])
 
 
 def test_unknown_timm_model():

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 from spotrank import expression, fit, metrics
+from spotrank.batches import BATCHES, Side, Spots
 from spotrank.losses import LOSSES
 
 TRAINING = {
@@ -24,7 +25,7 @@ def spots(seed, n=120, d=6, genes=4, tissues=2):
     x = rng.normal(size=(n, d)).astype("f4")
     depth = rng.lognormal(0, 0.3, n)
     counts = rng.poisson(np.exp(1.5 + x[:, :genes]) * depth[:, None]).astype("f4")
-    return fit.Spots(
+    return Spots(
         x=x,
         counts=counts,
         library=(counts.sum(1) + rng.poisson(100 * depth)).astype("f4"),
@@ -106,11 +107,11 @@ def test_calibration_is_least_squares():
     assert (slope[1, 2], intercept[1, 2]) == pytest.approx(tuple(expected))
 
 
-@pytest.mark.parametrize("name", fit.BATCHES)
+@pytest.mark.parametrize("name", BATCHES)
 def test_batches(name):
-    side = fit.Side(spots(0, n=90, tissues=3), spots(0, n=90).x, 4, "library", 1, "cpu")
+    side = Side(spots(0, n=90, tissues=3), spots(0, n=90).x, 4, "library", 1, "cpu")
     orders = [torch.Generator().manual_seed(seed) for seed in (0, 1)]
-    batches = fit.BATCHES[name](side, 20, orders, torch.Generator())
+    batches = BATCHES[name](side, 20, orders, torch.Generator())
     tissues = [side.tissue[spots] for spots in batches]
     for seed in (0, 1):
         seen = torch.cat([spots[seed] for spots in batches])
@@ -128,14 +129,14 @@ def test_batches(name):
 def test_balanced_batches_begin_small_tissues_again():
     part = spots(0, n=60)
     part.tissue[:] = np.repeat([0, 1], [50, 10])
-    side = fit.Side(part, part.x, 4, "library", 1, "cpu")
-    batches = fit.balanced_batches(side, 20, [torch.Generator().manual_seed(0)], None)
+    side = Side(part, part.x, 4, "library", 1, "cpu")
+    batches = BATCHES["balanced"](side, 20, [torch.Generator().manual_seed(0)], None)
     small = torch.cat([spots[0] for spots in batches])
     small = small[small >= 50]
     assert sorted(small.tolist()) == sorted([*range(50, 60)] * 3)
 
 
-@pytest.mark.parametrize("name", fit.BATCHES)
+@pytest.mark.parametrize("name", BATCHES)
 def test_losses_within_tissues_learn_from_all_batches(name):
     losses = {"strank_list": ("strank_list", {}), "spearman_within": ("spearman_within", {})}
     _, parameters, _ = fit.fit(

@@ -8,6 +8,7 @@ from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from spotrank import auxiliary, encoders, expression, fit, heads, metrics
+from spotrank.batches import Side, Spots
 from test_fit import ALL, TRAINING, predictions, spots
 
 SMALL = {
@@ -57,7 +58,7 @@ EQUAL = auxiliary.Equal(4, 0)
 
 
 def test_budget_decides_the_chunks():
-    train, validation = (fit.Side(spots(i), spots(i).x, 4, "library", 1, "cpu") for i in (0, 1))
+    train, validation = (Side(spots(i), spots(i).x, 4, "library", 1, "cpu") for i in (0, 1))
     head = heads.HEADS["linear"](6, 4)
     # 6 copies of (6 weights and 1 bias) × 4 genes, and 120 spots × 12 × 4 genes, in 4 bytes
     per_run = 4 * (6 * 28 + 120 * 12 * 4)
@@ -193,7 +194,7 @@ def painted(seed, n=96, px=32):
     x = rng.integers(0, 60, (n, px, px, 3), dtype="u1")
     x[..., 0] += (180 * red).astype("u1")[:, None, None]
     counts = rng.poisson(np.exp(3 * red)[:, None], (n, 2)).astype("f4")
-    return fit.Spots(
+    return Spots(
         x=x,
         counts=counts,
         library=np.full(n, 100, "f4"),

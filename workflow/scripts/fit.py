@@ -13,6 +13,7 @@ with job(snakemake.log[0]):
     import torch
     from safetensors.torch import save_file
     from spotrank import embed, encoders, expression, fit, panel, provenance
+    from spotrank.batches import SPOTS_AT_A_TIME, assemble, parts_of
     from spotrank.store import fixed_text, read_h5ad, write_parquet
 
     torch.set_num_threads(snakemake.threads)
@@ -38,10 +39,8 @@ with job(snakemake.log[0]):
             for paths in zip(given.st, given.metadata, *images, strict=True)
         )
     samples = map(read_h5ad, given.spots)
-    spots = fit.assemble(
-        params["fold"], params["gap_um"], params["samples"], samples, features, genes
-    )
-    train, validation, test = fit.parts_of(spots)
+    spots = assemble(params["fold"], params["gap_um"], params["samples"], samples, features, genes)
+    train, validation, test = parts_of(spots)
     head = params["head"]["head"], options
     budget = snakemake.resources.mem_mb * 1e6 - psutil.Process().memory_info().rss
     if torch.cuda.is_available():
@@ -78,7 +77,7 @@ with job(snakemake.log[0]):
         write_parquet(pa.Table.from_pandas(history, preserve_index=False), path)
     with whole(snakemake.output.predictions) as path, h5py.File(path, "w") as file:
         shape = len(runs), len(test.x), n_panel
-        chunks = tuple(np.minimum(shape, (1, fit.SPOTS_AT_A_TIME, 64)))
+        chunks = tuple(np.minimum(shape, (1, SPOTS_AT_A_TIME, 64)))
         predictions = file.create_dataset(
             "predictions", shape, "f4", chunks=chunks, fletcher32=True
         )

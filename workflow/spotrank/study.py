@@ -1,15 +1,14 @@
 """A study: its config, with every name in it looked up and every grid laid out."""
 
-import inspect
 from itertools import product
 from pathlib import Path
-from typing import get_args
 
 import pandas as pd
 import yaml
 
 from spotrank import auxiliary, encoders, fetch, provenance, published, split
 from spotrank import config as configs
+from spotrank.entries import add, entries
 from spotrank.heads import HEADS
 from spotrank.losses import LOSSES
 from spotrank.panel import SELECTIONS
@@ -19,11 +18,6 @@ from spotrank.store import InputError, code_hash
 SYNTHETIC = Path(__file__).parents[2] / "resources" / "synthetic.yaml"
 DONORS = Path(__file__).parents[2] / "resources" / "donors.tsv"
 EMBED_PACKAGES = ("torch", "timm", "transformers", "openslide-python", "pillow", "numpy")
-# arguments of losses and heads that are no options
-INJECTED = (
-    "score", "batch", "pairs", "permutations", "dimension", "n_genes", "network", "n_panel",
-    "n_auxiliary",
-)  # fmt: skip
 
 
 class Study:
@@ -85,7 +79,7 @@ class Study:
                         f"config: encoders: the weights {weights} of "
                         f"'{spec.get('model', name)}' are no file; give a file's path or 'random'."
                     )
-            _add(chosen, name, spec, "encoders")
+            add(chosen, name, spec, "encoders")
         for cohort in self.cohorts:
             for name, spec in chosen.items():
                 if spec in given and not self.is_given(cohort, name):
@@ -140,16 +134,16 @@ class Study:
 
     def _losses(self):
         losses = {}
-        for name, options, own_name in _entries(self.config["losses"], "loss", LOSSES):
+        for name, options, own_name in entries(self.config["losses"], "loss", LOSSES):
             words = ", ".join(f"{key}={str(value).lower()}" for key, value in options.items())
             label = own_name or (f"{name} ({words})" if words else name)
-            _add(losses, label, (name, options), "losses")
+            add(losses, label, (name, options), "losses")
         return losses
 
     def _heads(self, said):
         """said: what the config itself says of the training, which goes before a head's own."""
         heads = {}
-        for name, options, own_name in _entries(self.config["heads"], "head", HEADS, "training"):
+        for name, options, own_name in entries(self.config["heads"], "head", HEADS, "training"):
             training = options.pop("training", {})
             of_paper = HEADS[name](1, 1, **options).training
             words = [f"{key}={str(value).lower()}" for key, value in options.items()]
@@ -158,12 +152,12 @@ class Study:
                 "options": options,
                 "training": self.config["training"] | of_paper | said | training,
             }
-            _add(heads, own_name or "-".join([name, *words]), head, "heads")
+            add(heads, own_name or "-".join([name, *words]), head, "heads")
         return heads
 
     def _auxiliary(self):
         strategies = {}
-        for name, options, own_name in _entries(
+        for name, options, own_name in entries(
             self.config["auxiliary"], "auxiliary", auxiliary.STRATEGIES, "prior", "number"
         ):
             words = [f"{key}={Path(str(value)).stem}" for key, value in options.items()]
@@ -183,7 +177,7 @@ class Study:
                             f"known, and that of '{loss}' is not; leave it out of 'losses'."
                         )
             strategy = {"strategy": name, "options": options, "prior": prior, "number": number}
-            _add(strategies, own_name or "-".join([name, *words]), strategy, "auxiliary")
+            add(strategies, own_name or "-".join([name, *words]), strategy, "auxiliary")
         return strategies
 
     def _fits(self):
@@ -547,45 +541,3 @@ def _ranking_name(prior, samples):
 
 def _list_name(selection, number, samples):
     return f"{selection}-{number}" + ("" if samples == "train" else "-all_samples")
-
-
-def _entries(entries, key, registry, *also):
-    """`(name, options, own name or None)` of each entry of the config's list of losses, heads or
-    strategies, which are rows of `registry`; also: keys beside the row's own options."""
-    where = {"loss": "losses", "head": "heads"}.get(key, key)
-    for entry in entries:
-        options = dict(entry) if isinstance(entry, dict) else {key: entry}
-        name, own_name = options.pop(key), options.pop("name", None)
-        row = registry[configs.one_of(name, registry, where)]
-        own = {option: value for option, value in options.items() if option not in also}
-        _check_options(where, name, row, own)
-        yield name, options, own_name
-
-
-def _add(found, label, value, key):
-    """Add to `found` what the config's `key` names; `InputError` if it is there already."""
-    if label in found:
-        raise InputError(
-            f"config: {key}: '{label}' stands there twice; keep one, or give each its 'name'."
-        )
-    found[label] = value
-
-
-def _check_options(key, name, function, options):
-    """Raise `InputError` for an option that `function` lacks, or whose value is of a wrong type."""
-    signature = inspect.signature(function).parameters
-    known = {key: p for key, p in signature.items() if key not in INJECTED}
-    for option, value in options.items():
-        if option not in known:
-            raise InputError(
-                f"config: {key}: '{name}' has no option '{option}'"
-                f"{configs.nearest(option, known)}; it has {', '.join(known) or 'none'}."
-            )
-        parameter = known[option]
-        kinds = get_args(parameter.annotation) or (type(parameter.default),)
-        if not (type(value) in kinds or (type(value) is int and float in kinds)):
-            words = " or ".join(kind.__name__ for kind in kinds)
-            raise InputError(
-                f"config: {key}: the option '{option}' of '{name}' is {value!r}, but must be "
-                f"of type {words}."
-            )
