@@ -7,7 +7,7 @@ with job(snakemake.log[0]):
 
     import pyarrow as pa
     from spotrank import provenance, published, report, tables
-    from spotrank.store import read_parquet, write_parquet
+    from spotrank.store import read_parquet, write_parquet, write_texts
 
     output, params = snakemake.output, snakemake.params
     paths = [*snakemake.input.scores, *params.found]
@@ -29,9 +29,7 @@ with job(snakemake.log[0]):
             texts[output[f"{name}_{form}"]] = text
     with whole(output.scores) as path:
         write_parquet(pa.Table.from_pandas(scores, preserve_index=False), path)
-    for path, text in texts.items():
-        with whole(path) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+    write_texts(texts)
     curves = [path.replace("scores.parquet", "curves.parquet") for path in records]
     curves = pa.concat_tables(map(read_parquet, curves)).to_pandas()
     report.save(report.synthetic_scores(scores), output.figure)

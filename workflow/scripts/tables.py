@@ -8,7 +8,7 @@ with job(snakemake.log[0]):
 
     import pyarrow as pa
     from spotrank import provenance, published, tables
-    from spotrank.store import read_parquet, write_parquet
+    from spotrank.store import read_parquet, write_parquet, write_texts
 
     output, params = snakemake.output, snakemake.params
     paths = [*snakemake.input.scores, *params.found]
@@ -36,6 +36,4 @@ with job(snakemake.log[0]):
             texts[output[f"published_{form}"]] = text
     with whole(output.scores) as path:
         write_parquet(scores, path)
-    for path, text in texts.items():
-        with whole(path) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+    write_texts(texts)

@@ -49,6 +49,13 @@ def whole(path):
         temporary.unlink(missing_ok=True)
 
 
+def write_texts(texts):
+    """Write each text of `{path: text}`, whole or not at all."""
+    for path, text in texts.items():
+        with whole(path) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+
+
 def refuse_links(path):
     """Raise `InputError` if an HDF5 file holds data that lie in another file: a hostile one could
     so bring any file of the machine into the results."""
