@@ -34,7 +34,7 @@ def test_study_without_cohorts(tmp_path):
     assert row["spearman_mean"] == pytest.approx(seeds.mean())
     assert row["spearman_sd"] == pytest.approx(seeds.std())
     assert row["n_seeds"] == 2
-    known = json.loads((results / "synthetic/provenance.json").read_text())
+    known = json.loads((results / "provenance.json").read_text())
     assert known["jobs"] == {"synthetic": 4}
     beside = pd.read_csv(results / "tables/strank_table3.tsv", sep="\t").set_index(keys[:1])
     assert known["id"] in beside["provenance"].unique()

@@ -88,6 +88,19 @@ def found(paths):
     return {str(path): path.stat().st_mtime_ns for path in paths if path.exists()}
 
 
+def beside_published(key, path, category, table):
+    """Output files `{key}_{form}` of a table beside its published numbers; table: its label."""
+    page = report(
+        f"{path}.html",
+        category=category,
+        caption="../report/published.rst",
+        labels={"table": table},
+    )
+    return {f"{key}_{form}": f"{path}.{form}" for form in ("tsv", "md", "tex")} | {
+        f"{key}_html": page
+    }
+
+
 def features_of(wildcards):
     """Embeddings of a fold's samples, or what their patches are cut from."""
     cohort, encoder, head = wildcards.cohort, wildcards.encoder, wildcards.head

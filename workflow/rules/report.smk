@@ -20,7 +20,7 @@ BESIDE = {
 
 rule figures:
     input:
-        published=f"{PUBLISHED}.tsv" if study.published else [],
+        published=rules.tables.output.published_tsv if study.published else [],
         scores=rules.tables.output.scores,
         histories=asked(fits("fits/history.parquet")),
     output:

@@ -21,26 +21,26 @@ rule synthetic:
         "../scripts/synthetic.py"
 
 
+# without cohorts there is but one provenance.json
+ruleorder: synthetic_tables > tables
+
+
 rule synthetic_tables:
     input:
         scores=asked(study.synthetic_files("scores")),
         curves=asked(study.synthetic_files("curves")),
     output:
         **{
-            f"{table}_{form}": f"results/{study.name}/tables/{table}.{form}"
+            key: file
             for table in study.synthetic_tables
-            for form in ("tsv", "md", "tex")
+            for key, file in beside_published(
+                table,
+                f"results/{study.name}/tables/{table}",
+                "Synthetic",
+                f"{table.replace('_', ', ')}, beside the printed numbers",
+            ).items()
         },
-        **{
-            f"{table}_html": report(
-                f"results/{study.name}/tables/{table}.html",
-                category="Synthetic",
-                caption="../report/published.rst",
-                labels={"table": f"{table.replace('_', ', ')}, beside the printed numbers"},
-            )
-            for table in study.synthetic_tables
-        },
-        provenance=f"results/{study.name}/synthetic/provenance.json",
+        provenance=f"results/{study.name}/{'synthetic/' * bool(study.cohorts)}provenance.json",
         scores=f"results/{study.name}/tables/synthetic.parquet",
         summary=f"results/{study.name}/tables/synthetic.tsv",
         figure=report(

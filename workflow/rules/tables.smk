@@ -11,23 +11,11 @@ rule splits:
     params:
         plans=study.plans,
         patients=study.patients,
+        # its id is not known before there are scores
+        provenance=f"results/{study.name}/provenance.json",
         code=code_hash("split"),
     script:
         "../scripts/splits.py"
-
-
-PUBLISHED = f"results/{study.name}/tables/published"
-BESIDE_PUBLISHED = {
-    "published_tsv": f"{PUBLISHED}.tsv",
-    "published_md": f"{PUBLISHED}.md",
-    "published_tex": f"{PUBLISHED}.tex",
-    "published_html": report(
-        f"{PUBLISHED}.html",
-        category="Tables",
-        caption="../report/published.rst",
-        labels={"table": "beside the published numbers"},
-    ),
-}
 
 
 rule tables:
@@ -35,7 +23,16 @@ rule tables:
         published=study.published,
         scores=asked(fits("scores/scores.parquet")),
     output:
-        **(BESIDE_PUBLISHED if study.published else {}),
+        **(
+            beside_published(
+                "published",
+                f"results/{study.name}/tables/published",
+                "Tables",
+                "beside the published numbers",
+            )
+            if study.published
+            else {}
+        ),
         provenance=f"results/{study.name}/provenance.json",
         scores=f"results/{study.name}/tables/scores.parquet",
         summary=f"results/{study.name}/tables/summary.tsv",

@@ -1,10 +1,10 @@
 """Write the plan of all folds."""
 
-from spotrank.store import job, whole
+from spotrank.store import job, write_texts
 
 with job(snakemake.log[0]):
     from spotrank import split
 
-    plan = split.table(snakemake.params.plans, snakemake.params.patients)
-    with whole(snakemake.output[0]) as path:
-        plan.to_csv(path, sep="\t", index=False)
+    params = snakemake.params
+    plan = split.table(params.plans, params.patients).assign(provenance=params.provenance)
+    write_texts({snakemake.output[0]: plan.to_csv(sep="\t", index=False)})
