@@ -90,8 +90,11 @@ def beside_published(table, metric):
     table: of `published.beside`, labels as columns before `published`.
     """
     labels = list(table.columns[: table.columns.get_loc("published")])
-    settings = table[labels[:-1]].astype(str).agg(", ".join, axis=1) if labels[1:] else ""
-    table = table.assign(setting=settings, method=table[labels[-1]].astype(str))
+    settings = table[labels[:-1]].astype(str)
+    if "number" in settings:
+        settings["number"] += " genes"
+    titles = settings.agg(", ".join, axis=1) if labels[1:] else ""
+    table = table.assign(setting=titles, method=table[labels[-1]].astype(str))
     panels = list(table.groupby("setting", sort=False))
     with plt.rc_context(STYLE):
         height = 0.9 + 0.22 * max(len(rows) for _, rows in panels)
@@ -111,6 +114,7 @@ def beside_published(table, metric):
             axis.invert_yaxis()
             axis.set_title(setting.replace("_", " "), fontsize=9)
             axis.set_xlabel(metric.replace("_", " "))
+            axis.sharex(axes[0])
         figure.legend(
             *axes[0].get_legend_handles_labels(), loc="outside upper left", ncols=2, frameon=False
         )
