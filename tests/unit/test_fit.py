@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 import torch
 from spotrank import expression, fit, metrics
-from spotrank.batches import BATCHES, Side, Spots
+from spotrank.batches import BATCHES, Side, Spots, parts_of
 from spotrank.losses import LOSSES
+from spotrank.store import InputError
 
 TRAINING = {
     "learning_rate": 1e-2,
@@ -145,3 +146,10 @@ def test_losses_within_tissues_learn_from_all_batches(name):
     test = spots(2)
     truth = torch.as_tensor(expression.target(test.counts, test.library))
     assert (metrics.spearman(predictions(parameters, LINEAR, test), truth).mean(-1) > 0.6).all()
+
+
+def test_hardly_a_spot_left():
+    found = spots(0, n=5)
+    found.part = np.array(["train", "train", "validation", "test", "test"])
+    with pytest.raises(InputError, match="a fold's validation part has 1 spots and needs two"):
+        parts_of(found)

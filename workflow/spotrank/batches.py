@@ -90,7 +90,8 @@ def parts_of(spots):
     for part, mine in chosen.items():
         if mine.sum() < 2:
             raise InputError(
-                f"a fold has {mine.sum()} spots to {part} with; add samples, or lower split.gap_um."
+                f"a fold's {part} part has {mine.sum()} spots and needs two; add samples, or lower "
+                "split.gap_um."
             )
     return [spots[mine] for mine in chosen.values()]
 
