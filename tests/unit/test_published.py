@@ -61,6 +61,15 @@ def test_text(tmp_path):
     assert any(line.startswith("| b | mse | **0.300** | 0.300 ± 0.010 †") for line in lines)
 
 
+def test_mean_over_panels_is_of_the_same_samples(tmp_path):
+    one = summary().query("cohort == 'a'")
+    two = pd.concat([one.assign(number=25, n_genes=25), one.assign(number=50)])
+    text = "number\tloss\tspearman\n25\tmse\t.2\n50\tmse\t.3\nmean\tmse\t.25\n"
+    mean = published.beside(two, *printed(tmp_path, text)).loc[("mean", "mse")]
+    assert (mean["n_samples"], mean["n_folds"], mean["n_genes"]) == (2, 3, 50)
+    assert mean["n_undefined"] == 2
+
+
 def test_no_mean_of_other_cohorts(tmp_path):
     one = summary().query("cohort == 'a'")
     table = published.beside(one, *printed(tmp_path, TABLE))

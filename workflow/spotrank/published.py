@@ -101,17 +101,15 @@ def beside(summary, printed, keys, metric):
 def _mean(measured, key, n, others):
     """Mean of what is measured over the `n` values of `key`, where all of them are."""
     grouped = measured.groupby(others, sort=False)
+    # cohorts have samples of their own, panels and the like share them
+    same = ("n_seeds", "n_genes") if key == "cohort" else COUNTS[:-1]
     mean = grouped.agg(
         **{
             name: (name, lambda values: values.mean(skipna=False))
             for name in ("measured", "within_slides")
             if name in measured
         },
-        **{
-            name: (name, "max" if name in ("n_seeds", "n_genes") else "sum")
-            for name in COUNTS
-            if name in measured
-        },
+        **{name: (name, "max" if name in same else "sum") for name in COUNTS if name in measured},
         **{
             name: (name, lambda said: next(filter(None, said), ""))
             for name in ("leak", "holes")
