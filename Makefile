@@ -17,7 +17,7 @@ demo: .venv/ready
 	@echo "Report: results/demo/report.html"
 
 test: lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 test-slurm: .venv/ready
 	@{ command -v slurmctld && command -v munged && command -v slurmdbd && command -v mariadbd; } \
