@@ -42,6 +42,8 @@ def small(name, cohorts=None):
         config["heads"] = [{"head": "histogene", "name": "histogene", **tiny}]
     else:
         config["encoders"] = [ENCODER]
+    if "finetune" in config.get("heads", []):
+        config["seeds"] = config["seeds"][:2]
     config["heads"] = [
         {"head": "finetune", "name": "finetune", "training": {"batch_size": 16}}
         if head == "finetune"
@@ -51,7 +53,6 @@ def small(name, cohorts=None):
     numbers = config["genes"]["number"]
     if isinstance(numbers, list):
         config["genes"]["number"] = [n for n in numbers if n == "all" or n <= 250]
-    config["seeds"] = config["seeds"][:2]
     config["training"] = config.get("training", {}) | {"max_epochs": 2}
     return config
 
