@@ -3,6 +3,7 @@
 import json
 
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from runs import snakemake
 from test_workflow import SMALL, jobs
@@ -36,6 +37,8 @@ def test_study_without_cohorts(tmp_path):
     assert row["n_seeds"] == 2
     known = json.loads((results / "provenance.json").read_text())
     assert known["jobs"] == {"synthetic": 4}
+    metadata = pq.read_schema(results / "tables/synthetic.parquet").metadata
+    assert metadata[b"provenance"].decode() == known["id"]
     beside = pd.read_csv(results / "tables/strank_table3.tsv", sep="\t").set_index(keys[:1])
     assert known["id"] in beside["provenance"].unique()
     uniform = beside.loc["uniform"].query("list_size == 2 and thinning == 1")

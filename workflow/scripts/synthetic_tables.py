@@ -13,8 +13,9 @@ with job(snakemake.log[0]):
     paths = [*snakemake.input.scores, *params.found]
     records, holes = provenance.trusted(params.cells, paths, params.marks_holes)
     known = provenance.gather(output.provenance, params.config, records, holes)
-    scores = pa.concat_tables(map(read_parquet, records)).replace_schema_metadata()
-    scores = scores.to_pandas()
+    table = pa.concat_tables(map(read_parquet, records))
+    table = table.replace_schema_metadata({"provenance": known["id"]})
+    scores = table.to_pandas()
     summary = tables.synthetic(scores)
     texts = {
         output.provenance: provenance.public(json.dumps(known, indent=1, ensure_ascii=False)),
@@ -28,7 +29,7 @@ with job(snakemake.log[0]):
         for form, text in published.forms(beside, known).items():
             texts[output[f"{name}_{form}"]] = text
     with whole(output.scores) as path:
-        write_parquet(pa.Table.from_pandas(scores, preserve_index=False), path)
+        write_parquet(table, path)
     write_texts(texts)
     curves = [path.replace("scores.parquet", "curves.parquet") for path in records]
     curves = pa.concat_tables(map(read_parquet, curves)).to_pandas()
