@@ -6,6 +6,7 @@ import h5py
 import numpy as np
 import pytest
 import torch
+from bad_files import PATCHES, QC
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save_file
@@ -13,7 +14,6 @@ from spotrank import embed, encoders, fetch, hest, pair, panel, slides
 from spotrank.config import SCHEMA
 from spotrank.store import InputError
 from spotrank.study import Study
-from test_bad_input import PATCHES, QC
 
 # the same examples every time: a library that reads damaged files in C may do anything
 FUZZ = settings(

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 from scipy.sparse import csr_matrix
 from scipy.stats import spearmanr
-from spotrank import simulate
+from spotrank import simulate, tissue
 
 COHORT = {"patients": 2, "spots": 40, "genes": 60, "seed": 3}
 HEADER = (
@@ -165,7 +165,7 @@ def test_another_seed_or_section_is_another_slide(cohort, tmp_path):
 
 
 def test_patches_show_what_drove_the_counts(adata, slide):
-    side = int(simulate.PATCH / float(slide.properties["openslide.mpp-x"]))
+    side = int(tissue.PATCH / float(slide.properties["openslide.mpp-x"]))
     density = []
     for x, y in adata.obsm["spatial"]:
         corner = int(x - side / 2), int(y - side / 2)

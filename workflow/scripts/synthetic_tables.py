@@ -3,22 +3,17 @@
 from spotrank.store import job, whole
 
 with job(snakemake.log[0]):
-    import json
-
     import pyarrow as pa
     from spotrank import provenance, published, report, tables
     from spotrank.store import read_parquet, write_parquet, write_texts
 
     output, params = snakemake.output, snakemake.params
     paths = [*snakemake.input.scores, *params.found]
-    records, holes = provenance.trusted(params.cells, paths, params.marks_holes)
-    known = provenance.gather(output.provenance, params.config, records, holes)
-    table = pa.concat_tables(map(read_parquet, records))
-    table = table.replace_schema_metadata({"provenance": known["id"]})
+    known, table = provenance.collect(output.provenance, params, paths)
     scores = table.to_pandas()
     summary = tables.synthetic(scores)
     texts = {
-        output.provenance: provenance.public(json.dumps(known, indent=1, ensure_ascii=False)),
+        output.provenance: provenance.as_text(known),
         output.summary: summary.assign(provenance=known["id"]).to_csv(sep="\t", index=False),
     }
     lists = summary["list_size"] > 0
@@ -31,7 +26,7 @@ with job(snakemake.log[0]):
     with whole(output.scores) as path:
         write_parquet(table, path)
     write_texts(texts)
-    curves = [path.replace("scores.parquet", "curves.parquet") for path in records]
+    curves = [path.replace("scores.parquet", "curves.parquet") for path in known["cells"]]
     curves = pa.concat_tables(map(read_parquet, curves)).to_pandas()
     report.save(report.synthetic_scores(scores), output.figure)
     report.save(report.synthetic_curves(curves), output.curves)

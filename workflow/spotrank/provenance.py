@@ -20,7 +20,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from spotrank.store import InputError
+from spotrank.store import InputError, read_parquet
 
 PACKAGES = (
     "torch", "timm", "transformers", "numpy", "scipy", "pandas", "pyarrow", "scikit-learn",
@@ -273,3 +273,22 @@ def gather(output, config, records, holes):
         "jobs": of_stage.size().to_dict(),
         "seconds": of_stage["seconds"].sum().to_dict(),
     }
+
+
+def collect(output, params, paths):
+    """What is known of a study's tables, see `gather`, and its sound scores as one (pyarrow) table.
+
+    output: the path of `provenance.json`; params: of the rule; paths: of files of scores. The table
+    names the provenance in its metadata. Raises `InputError` as `trusted` does.
+    """
+    import pyarrow as pa
+
+    records, holes = trusted(params.cells, paths, params.marks_holes)
+    known = gather(output, params.config, records, holes)
+    scores = pa.concat_tables(map(read_parquet, records))
+    return known, scores.replace_schema_metadata({"provenance": known["id"]})
+
+
+def as_text(known):
+    """`provenance.json`, without what is the user's own."""
+    return public(json.dumps(known, indent=1, ensure_ascii=False))

@@ -6,12 +6,8 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
-from spotrank import auxiliary, encoders, fetch, provenance, published, split
 from spotrank import config as configs
-from spotrank.entries import add, entries
-from spotrank.heads import HEADS
-from spotrank.losses import LOSSES
-from spotrank.panel import SELECTIONS
+from spotrank import encoders, fetch, grids, provenance, published, split
 from spotrank.split import samples_of
 from spotrank.store import InputError, code_hash
 
@@ -41,15 +37,15 @@ class Study:
             name: fetch.samples(name, cohort, donors) for name, cohort in self.cohorts.items()
         }
         self.patients = {name: own["patient"].to_dict() for name, own in self.samples.items()}
-        self.encoders = self._encoders()
-        self.panels = self._panels()
-        self.losses = self._losses()
-        self.heads = self._heads(config.get("training", {}))
-        self.auxiliary = self._auxiliary()
+        self.encoders = grids.encoders(self.config)
+        self.panels = grids.panels(self.config["genes"])
+        self.losses = grids.losses(self.config)
+        self.heads = grids.heads(self.config, config.get("training", {}))
+        self.auxiliary = grids.auxiliary(self.config, self.losses)
         self._check_names()
         self.plans = self._plans()
-        self.fits = self._fits()
-        self.rankings = self._rankings()
+        self.fits = grids.fits(self.encoders, self.heads, self.auxiliary)
+        self.rankings = grids.rankings(self.auxiliary, self.config["genes"]["samples"])
         self.gene_lists = self.panels | self.rankings
         self.published = self._published()
         self._check_files()
@@ -61,33 +57,6 @@ class Study:
         options = dict(self.config["synthetic"])
         settings = yaml.safe_load(SYNTHETIC.read_text(encoding="utf-8"))
         return settings[options.pop("settings")] | options
-
-    def _encoders(self):
-        given = [name for cohort in self.cohorts.values() for name in cohort.get("embeddings", {})]
-        given = list(dict.fromkeys(given))
-        chosen = {}
-        for entry in self.config.get("encoders", given or ["stain_statistics"]):
-            if entry in [*encoders.ENCODERS, "pixels"] or (
-                entry in given and entry not in encoders.registry()
-            ):
-                name, spec = entry, entry
-            else:
-                name, spec = encoders.resolve(entry)
-                weights = Path(spec["weights"])
-                if not (encoders.from_hub(spec) or str(weights) == "random" or weights.exists()):
-                    raise InputError(
-                        f"config: encoders: the weights {weights} of "
-                        f"'{spec.get('model', name)}' are no file; give a file's path or 'random'."
-                    )
-            add(chosen, name, spec, "encoders")
-        for cohort in self.cohorts:
-            for name, spec in chosen.items():
-                if spec in given and not self.is_given(cohort, name):
-                    raise InputError(
-                        f"config: cohorts.{cohort} has no embeddings '{name}', which 'encoders' "
-                        "names; add them there or leave the encoder out."
-                    )
-        return chosen
 
     def _plans(self):
         options = self.config["split"]
@@ -110,145 +79,12 @@ class Study:
             named = {{"test": "folds"}.get(key, key): ids for key, ids in named.items()}
         return named or {}
 
-    def _panels(self):
-        genes = self.config["genes"]
-        panels = {}
-        for selection in genes["selection"]:
-            configs.one_of(selection, [*SELECTIONS, "file"], "genes.selection")
-            if selection == "file":
-                if not Path(genes.get("file", "")).is_file():
-                    raise InputError(
-                        f"config: genes.file is {genes.get('file')!r}, no file of gene names; "
-                        "give its path."
-                    )
-                panels[f"file-{Path(genes['file']).stem}"] = {"file": genes["file"]}
-                continue
-            for number in genes["number"]:
-                for samples in genes["samples"]:
-                    panels[_list_name(selection, number, samples)] = {
-                        "selection": selection,
-                        "number": number,
-                        "samples": samples,
-                    }
-        return panels
-
-    def _losses(self):
-        losses = {}
-        for name, options, own_name in entries(self.config["losses"], "loss", LOSSES):
-            words = ", ".join(f"{key}={str(value).lower()}" for key, value in options.items())
-            label = own_name or (f"{name} ({words})" if words else name)
-            add(losses, label, (name, options), "losses")
-        return losses
-
-    def _heads(self, said):
-        """said: what the config itself says of the training, which goes before a head's own."""
-        heads = {}
-        for name, options, own_name in entries(self.config["heads"], "head", HEADS, "training"):
-            training = options.pop("training", {})
-            of_paper = HEADS[name](1, 1, **options).training
-            words = [f"{key}={str(value).lower()}" for key, value in options.items()]
-            head = {
-                "head": name,
-                "options": options,
-                "training": self.config["training"] | of_paper | said | training,
-            }
-            add(heads, own_name or "-".join([name, *words]), head, "heads")
-        return heads
-
-    def _auxiliary(self):
-        strategies = {}
-        for name, options, own_name in entries(
-            self.config["auxiliary"], "auxiliary", auxiliary.STRATEGIES, "prior", "number"
-        ):
-            words = [f"{key}={Path(str(value)).stem}" for key, value in options.items()]
-            prior, number = options.pop("prior", "dispersion"), options.pop("number", "all")
-            if prior not in SELECTIONS and not Path(prior).is_file():
-                raise InputError(
-                    f"config: auxiliary: the prior '{prior}' is no file and no selection"
-                    f"{configs.nearest(prior, SELECTIONS)}; give a file of genes and scores, or "
-                    f"one of {', '.join(SELECTIONS)}."
-                )
-            auxiliary.STRATEGIES[name](1, 1, **options)  # refuses values
-            if name == "uncertainty":
-                for loss, (kind, _) in self.losses.items():
-                    if kind in auxiliary.UNBOUNDED:
-                        raise InputError(
-                            f"config: auxiliary: 'uncertainty' needs losses whose lowest value is "
-                            f"known, and that of '{loss}' is not; leave it out of 'losses'."
-                        )
-            strategy = {"strategy": name, "options": options, "prior": prior, "number": number}
-            add(strategies, own_name or "-".join([name, *words]), strategy, "auxiliary")
-        return strategies
-
-    def _fits(self):
-        def takes(head, encoder):
-            sees, entry = self.of_head(head).sees, self.encoders[encoder]
-            if entry == "pixels":
-                return sees == "either"
-            return sees != "patches" or isinstance(entry, dict)
-
-        def acts_on(strategy, head):
-            return not self.uses_auxiliary(strategy) or self.of_head(head).trunk
-
-        pairs = [
-            (encoder, head)
-            for encoder in self.encoders
-            for head in self.heads
-            if takes(head, encoder)
-        ]
-        for head in self.heads:
-            if head not in {head for _, head in pairs}:
-                raise InputError(
-                    f"config: heads: '{head}' finds no encoder that it can take; 'finetune' needs "
-                    "a timm model, all but 'histogene' need another encoder than 'pixels'."
-                )
-        for encoder in self.encoders:
-            if encoder not in {encoder for encoder, _ in pairs}:
-                raise InputError(
-                    f"config: encoders: no head takes '{encoder}'; add the head 'histogene'."
-                )
-        for head, strategy in product(self.heads, self.auxiliary):
-            if not (
-                any(acts_on(strategy, other) for other in self.heads)
-                and any(acts_on(other, head) for other in self.auxiliary)
-            ):
-                raise InputError(
-                    f"config: auxiliary: '{strategy}' can't act on the head '{head}', in which "
-                    "genes share no trunk: each has weights of its own, which no other gene "
-                    "moves; use low_rank, mlp, histogene or finetune."
-                )
-        return [
-            (encoder, head, strategy)
-            for encoder, head in pairs
-            for strategy in self.auxiliary
-            if acts_on(strategy, head)
-        ]
-
-    def of_head(self, label):
-        """The head of a label as for one gene of one feature: what it sees and shares."""
-        return HEADS[self.heads[label]["head"]](1, 1)
-
-    def uses_auxiliary(self, strategy):
-        """Whether a strategy has a use for genes outside the panel."""
-        return self.auxiliary[strategy]["strategy"] != "none"
-
-    def _rankings(self):
-        """Lists of all genes by the priors of auxiliary genes."""
-        rankings = {}
-        priors = [own["prior"] for key, own in self.auxiliary.items() if self.uses_auxiliary(key)]
-        for prior, samples in product(priors, self.config["genes"]["samples"]):
-            ranking = {"selection": prior, "number": "all", "samples": samples}
-            if prior not in SELECTIONS:
-                ranking = {"ranking": prior}
-            rankings[_ranking_name(prior, samples)] = ranking
-        return rankings
-
     def ranking(self, strategy, panel):
         """Name of the list that auxiliary genes beside a panel are taken from, or None."""
-        if not self.uses_auxiliary(strategy):
+        if not grids.uses_auxiliary(self.auxiliary[strategy]):
             return None
         prior = self.auxiliary[strategy]["prior"]
-        return _ranking_name(prior, self.panels[panel].get("samples", "train"))
+        return grids.ranking_name(prior, self.panels[panel].get("samples", "train"))
 
     def _check_names(self):
         """The one place where names are checked that become parts of paths."""
@@ -358,7 +194,7 @@ class Study:
 
     def trains_on_patches(self, encoder, head):
         """Whether the fit reads patches in place of embeddings."""
-        return encoder == "pixels" or self.of_head(head).sees == "patches"
+        return encoder == "pixels" or grids.built(self.heads[head]).sees == "patches"
 
     def embeddings(self, cohort, encoder, sample):
         """Path of a sample's embeddings."""
@@ -531,13 +367,3 @@ class Study:
         if self.panels[panel].get("samples") == "all":
             said.append("genes chosen with the test samples in view")
         return "; ".join(filter(None, said))
-
-
-def _ranking_name(prior, samples):
-    if prior not in SELECTIONS:
-        return f"ranking-{Path(prior).stem}"
-    return _list_name(prior, "all", samples)
-
-
-def _list_name(selection, number, samples):
-    return f"{selection}-{number}" + ("" if samples == "train" else "-all_samples")

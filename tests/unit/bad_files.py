@@ -1,0 +1,361 @@
+"""Malformed files of data and weights, each an edit and the sentence that it must give."""
+
+import json
+import os
+import pickle
+
+import anndata
+import h5py
+import numpy as np
+import pandas as pd
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+from spotrank import embed, encoders, pair, panel, slides
+
+PATCHES = {"size": 224, "um_per_px": 0.5, "source": "wsis"}
+QC = {"min_genes": 10, "min_spots": 3, "max_mito": 0.2}
+
+
+class Bomb:
+    """Makes a file where it is unpickled."""
+
+    def __reduce__(self):
+        return os.mkdir, ("exploded",)
+
+
+def rewrite(edit):
+    """Edit the AnnData of SIM1 and write it again."""
+
+    def change_file(folder):
+        path = folder / "st/SIM1.h5ad"
+        adata = anndata.read_h5ad(path)
+        edit(adata)
+        adata.write_h5ad(path)
+
+    return change_file
+
+
+def set_count(value):
+    def edit(adata):
+        adata.X.data[0] = value
+
+    return rewrite(edit)
+
+
+def set_spatial(value):
+    def edit(adata):
+        adata.obsm["spatial"] = value(adata.obsm["spatial"])
+
+    return rewrite(edit)
+
+
+def in_h5(name, edit):
+    """Edit an HDF5 file of the cohort's folder."""
+
+    def change_file(folder):
+        with h5py.File(folder / name, "a") as file:
+            edit(file)
+
+    return change_file
+
+
+def replace(key, value):
+    """An edit of an HDF5 file: another thing at `key`."""
+
+    def edit(file):
+        attributes = dict(file[key].attrs)
+        del file[key]
+        file[key] = value
+        if not isinstance(value, h5py.ExternalLink):
+            file[key].attrs.update(attributes)
+
+    return edit
+
+
+def virtual(file):
+    """Counts that are those of another file."""
+    layout = h5py.VirtualLayout((3,), "f4")
+    layout[:] = h5py.VirtualSource("secret.h5", "x", (3,))
+    del file["X/data"]
+    file.create_virtual_dataset("X/data", layout)
+
+
+PICKLE = np.void(pickle.dumps(Bomb()))
+ELSEWHERE = h5py.ExternalLink("secret.h5", "x")
+
+
+def truncate(name):
+    def cut(folder):
+        path = folder / name
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+    return cut
+
+
+def pixel_size(value):
+    def edit(folder):
+        (folder / "metadata/SIM1.json").write_text(json.dumps({"pixel_size_um_estimated": value}))
+
+    return edit
+
+
+def overwrite(name, content=b""):
+    return lambda folder: (folder / name).write_bytes(content)
+
+
+def twice(adata):
+    adata.obs_names = [adata.obs_names[0], *adata.obs_names[:-1]]
+
+
+def patch_file(length=2, img=None, **more):
+    """Write a patch file of two patches; `more` replaces or removes (None) what it holds."""
+
+    def write(folder):
+        (folder / "patches").mkdir()
+        parts = {
+            "img": np.zeros((2, 8, 8, 3), "u1") if img is None else img,
+            "barcode": np.array([[f"x{i}"] for i in range(length)], "S"),
+            "coords": np.zeros((2, 2)),
+        } | more
+        with h5py.File(folder / "patches/SIM1.h5", "w") as file:
+            for key, value in parts.items():
+                if value is not None:
+                    file[key] = value
+
+    return write
+
+
+SAMPLES = {
+    "negative": (set_count(-1), "holds -1, which is negative"),
+    "fractional": (set_count(0.5), "holds 0.5, which is fractional"),
+    "NaN": (set_count(np.nan), "holds nan, which is not a number"),
+    "no spatial": (rewrite(lambda adata: adata.obsm.pop("spatial")), "lacks obsm"),
+    "duplicate barcodes": (rewrite(twice), "barcode .* stands there twice"),
+    "truncated h5ad": (truncate("st/SIM1.h5ad"), "perhaps truncated"),
+    "no h5ad": (
+        lambda folder: (folder / "st/SIM1.h5ad").write_text("hello"),
+        "not a readable h5ad",
+    ),
+    "truncated slide": (truncate("wsis/SIM1.tif"), "perhaps truncated"),
+    "no slide": (lambda folder: (folder / "wsis/SIM1.tif").write_text("hello"), "not a slide"),
+    "no JSON": (
+        lambda folder: (folder / "metadata/SIM1.json").write_text("{"),
+        "not a JSON object",
+    ),
+    "no pixel size": (pixel_size(None), "'pixel_size_um_estimated' is None"),
+    "pixel size of zero": (pixel_size(0), "'pixel_size_um_estimated' is 0"),
+    "patches of another sample": (patch_file(), "no barcode in common"),
+    "patches of floats": (patch_file(img=np.zeros((2, 8, 8, 3), "f4")), "not uint8"),
+    "patches with fewer barcodes": (patch_file(length=1), "differ in length"),
+    "empty h5ad": (overwrite("st/SIM1.h5ad"), "not a readable h5ad"),
+    "pickle for an h5ad": (
+        overwrite("st/SIM1.h5ad", pickle.dumps(Bomb())),
+        "not a readable h5ad",
+    ),
+    "pickle in an h5ad": (in_h5("st/SIM1.h5ad", replace("X/data", PICKLE)), "not a readable h5ad"),
+    "external link in an h5ad": (
+        in_h5("st/SIM1.h5ad", replace("X/data", ELSEWHERE)),
+        "'X/data' lies in another file",
+    ),
+    "virtual data in an h5ad": (in_h5("st/SIM1.h5ad", virtual), "'X/data' lies in another file"),
+    "h5ad without X": (
+        in_h5("st/SIM1.h5ad", lambda file: file.__delitem__("X")),
+        "has no counts|not a readable",
+    ),
+    "counts that are text": (
+        in_h5("st/SIM1.h5ad", replace("X", np.array([["a"] * 60] * 40, "S"))),
+        "X is no matrix of numbers",
+    ),
+    "infinite count": (set_count(np.inf), "holds inf, which is not a number"),
+    "spatial in three dimensions": (
+        set_spatial(lambda place: np.c_[place, place[:, 0]]),
+        "not two finite numbers a spot",
+    ),
+    "spatial with NaN": (set_spatial(lambda place: place * np.nan), "not two finite numbers"),
+    "spatial that is text": (
+        in_h5("st/SIM1.h5ad", replace("obsm/spatial", np.array([["a", "b"]] * 40, "S"))),
+        "not two finite numbers",
+    ),
+    "spatial in another unit": (
+        set_spatial(lambda place: place * 1e3),
+        "no spot lies on the slide",
+    ),
+    "empty slide": (overwrite("wsis/SIM1.tif"), "not a slide"),
+    "slide that is a picture": (
+        lambda folder: Image.new("RGB", (50, 50)).save(folder / "wsis/SIM1.tif", "PNG"),
+        "not a slide",
+    ),
+    "TIFF without tiles": (
+        lambda folder: Image.new("RGB", (50, 50)).save(folder / "wsis/SIM1.tif"),
+        "not a slide",
+    ),
+    "metadata that is a list": (overwrite("metadata/SIM1.json", b"[]"), "not a JSON object"),
+    "metadata that is not text": (overwrite("metadata/SIM1.json", b"\xff"), "not a JSON object"),
+    "pixel size as text": (pixel_size("0.5"), "'pixel_size_um_estimated' is '0.5'"),
+    "pixel size that is not a number": (pixel_size(np.nan), "'pixel_size_um_estimated' is nan"),
+    "pixel size that is true": (pixel_size(True), "'pixel_size_um_estimated' is True"),
+    "pixel size in mm": (pixel_size(5e-4), "no spot lies on the slide"),
+    "empty patch file": (
+        lambda folder: patch_file()(folder) or overwrite("patches/SIM1.h5")(folder),
+        "not HEST's patch file",
+    ),
+    "patch file without coords": (patch_file(coords=None), "not HEST's patch file"),
+    "patches of no size": (
+        patch_file(img=np.zeros((2, 0, 0, 3), "u1")),
+        "not uint8 (n, px, px, 3)",
+    ),
+    "patches that are not square": (
+        patch_file(img=np.zeros((2, 8, 9, 3), "u1")),
+        "not uint8 (n, px, px, 3)",
+    ),
+    "patches in grey": (patch_file(img=np.zeros((2, 8, 8), "u1")), "not uint8 (n, px, px, 3)"),
+    "barcodes that are numbers": (patch_file(barcode=np.arange(2)), "not HEST's patch file"),
+    "barcode twice": (patch_file(barcode=np.array(["a", "a"], "S")), "stands there twice"),
+    "coords that are not finite": (
+        patch_file(coords=np.full((2, 2), np.nan)),
+        "'coords' is not two finite numbers",
+    ),
+    "external link in a patch file": (
+        patch_file(img=h5py.ExternalLink("secret.h5", "x")),
+        "'img' lies in another file",
+    ),
+}
+
+
+def check_sample(edit, folder, config):
+    edit(folder)
+    patch_file = folder / "patches/SIM1.h5"
+    spots = pair.pair(
+        folder / "st/SIM1.h5ad",
+        folder / "metadata/SIM1.json",
+        QC,
+        PATCHES,
+        folder / "wsis/SIM1.tif",
+        patch_file if patch_file.exists() else None,
+    )
+    patches = slides.SlidePatches(
+        folder / "wsis/SIM1.tif", spots.obsm["spatial"], spots.uns["patch_side_px"], 224
+    )
+    for i in range(len(patches)):
+        patches[i]
+
+
+def content(what):
+    return lambda path: path.write_bytes(what)
+
+
+EMBEDDINGS = {
+    "not HDF5": (lambda path: path.write_text("hello"), "not a whole file"),
+    "lengths differ": (lambda path: write(path, n=2), "don't match 3 barcodes"),
+    "NaN": (lambda path: write(path, value=np.nan), "not finite"),
+    "missing": (lambda path: None, "no such file"),
+    "made differently": (
+        lambda path: write(path, made_by={"precision": "fp16"}),
+        "precision is 'fp16', but the config says 'fp32'",
+    ),
+    "incomplete": (lambda path: write(path, complete=False), "is not complete"),
+    "truncated": (
+        lambda path: write(path) or path.write_bytes(path.read_bytes()[:1500]),
+        "not a whole file",
+    ),
+    "no vectors": (lambda path: write(path, embeddings=np.zeros(3)), "don't match 3 barcodes"),
+    "text for vectors": (
+        lambda path: write(path, embeddings=np.array([["a"]] * 3, "S")),
+        "not a whole file",
+    ),
+    "complex vectors": (
+        lambda path: write(path, embeddings=np.zeros((3, 4), "c8")),
+        "embeddings are complex64, not real numbers",
+    ),
+    "numbers for barcodes": (lambda path: write(path, barcode=np.arange(3)), "not a whole file"),
+    "barcode twice": (
+        lambda path: write(path, barcode=np.array([["a"], ["b"], ["a"]], "S")),
+        "a barcode stands there twice",
+    ),
+    "does not say what made it": (lambda path: write(path, made_by="{"), "not a whole file"),
+    "group for vectors": (lambda path: write(path, embeddings=None), "not a whole file"),
+    "external link": (
+        lambda path: write(path, embeddings=ELSEWHERE),
+        "'embeddings' lies in another file",
+    ),
+    "pickle": (content(pickle.dumps(Bomb())), "not a whole file"),
+}
+
+
+def write(path, n=3, value=0.0, made_by=None, complete=True, **parts):
+    parts = {
+        "embeddings": np.full((n, 4), value, "f4"),
+        "barcode": np.array([["a"], ["b"], ["c"]], "S"),
+    } | parts
+    with h5py.File(path, "w") as file:
+        for key, part in parts.items():
+            if part is None:
+                file.create_group(key)
+            else:
+                file[key] = part
+        file.attrs["made_by"] = (
+            made_by if isinstance(made_by, str) else json.dumps(made_by or {"precision": "fp32"})
+        )
+        if complete:
+            file.attrs["n_spots"] = 3
+
+
+def check_embeddings(edit, folder, config):
+    edit(folder / "x.h5")
+    embed.read(folder / "x.h5", {"precision": "fp32"})
+
+
+GENES = {
+    "gene that a sample lacks": (
+        content(b"SIM001\nSIM0002\n"),
+        "'SIM0002' is not measured in the sample 'a', did you mean 'SIM002'",
+    ),
+    "empty": (content(b""), "names no gene"),
+    "gene twice": (content(b"SIM001\nSIM001\n"), "names a gene twice"),
+    "not text": (content(b"\xff\xfe"), "not a readable list of genes"),
+    "missing": (lambda path: None, "not a readable list of genes"),
+    "folder": (lambda path: path.mkdir(), "not a readable list of genes"),
+}
+
+
+def check_genes(edit, folder, config):
+    edit(folder / "genes.txt")
+    panel.from_file(folder / "genes.txt", {"a": {"SIM001", "SIM002"}})
+
+
+def tensors(**state):
+    return lambda path: torch.save(state, path)
+
+
+WEIGHTS = {
+    "not weights": (content(b"hello"), "not readable as weights"),
+    "empty": (content(b""), "not readable as weights"),
+    "pickle of a table": (tensors(x=pd.DataFrame()), "holds more than tensors"),
+    "pickle that runs code": (tensors(x=Bomb()), "holds more than tensors"),
+    "bare pickle that runs code": (content(pickle.dumps(Bomb())), "holds more than tensors"),
+    "of another model": (tensors(x=torch.zeros(3)), "doesn't fit the timm model"),
+    "no tensors": (lambda path: torch.save([1, 2], path), "not readable as weights"),
+}
+SAFETENSORS = {
+    "truncated": (
+        lambda path: (
+            save_file({"x": torch.zeros(9)}, path) or path.write_bytes(path.read_bytes()[:60])
+        ),
+        "not readable as weights",
+    ),
+    "not safetensors": (content(b"hello"), "not readable as weights"),
+    "of another model": (
+        lambda path: save_file({"x": torch.zeros(3)}, path),
+        "doesn't fit the timm model",
+    ),
+}
+
+
+def check_weights(suffix):
+    def check(edit, folder, config):
+        path = folder / f"weights{suffix}"
+        edit(path)
+        encoders.load({"model": "test_resnet", "weights": str(path)}, 224)
+
+    return check
