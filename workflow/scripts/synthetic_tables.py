@@ -9,7 +9,9 @@ with job(snakemake.log[0]):
 
     output, params = snakemake.output, snakemake.params
     paths = [*snakemake.input.scores, *params.found]
-    known, table = provenance.collect(output.provenance, params, paths)
+    known, table = provenance.collect(
+        output.provenance, params.config, params.cells, paths, params.marks_holes
+    )
     scores = table.to_pandas()
     summary = tables.synthetic(scores)
     texts = {

@@ -275,16 +275,16 @@ def gather(output, config, records, holes):
     }
 
 
-def collect(output, params, paths):
+def collect(output, config, cells, paths, marks_holes):
     """What is known of a study's tables, see `gather`, and its sound scores as one (pyarrow) table.
 
-    output: the path of `provenance.json`; params: of the rule; paths: of files of scores. The table
+    paths: of the files of scores that are there; the others: see `gather` and `trusted`. The table
     names the provenance in its metadata. Raises `InputError` as `trusted` does.
     """
     import pyarrow as pa
 
-    records, holes = trusted(params.cells, paths, params.marks_holes)
-    known = gather(output, params.config, records, holes)
+    records, holes = trusted(cells, paths, marks_holes)
+    known = gather(output, config, records, holes)
     scores = pa.concat_tables(map(read_parquet, records))
     return known, scores.replace_schema_metadata({"provenance": known["id"]})
 
