@@ -13,6 +13,8 @@ import pandas as pd
 from snakemake.api import SnakemakeApi
 from snakemake.settings.enums import PrintDag, Quietness
 from snakemake.settings.types import ConfigSettings, DAGSettings, OutputSettings, ResourceSettings
+from spotrank import fetch
+from spotrank.store import InputError
 
 ROOT = Path(__file__).parents[1]
 
@@ -51,6 +53,10 @@ def row(printed):
 
 def main(configs):
     """Print a table of plans, and what those said that failed."""
+    try:
+        fetch.hest_table("main")  # once, or all plans would ask for it together
+    except InputError as error:
+        sys.exit(str(error))
     # the largest first, so that all end together
     configs = sorted(configs, key=lambda path: -len(path.read_text(encoding="utf-8")))
     # no garbage collection: a plan's jobs are needed to its end, looking through them takes long

@@ -166,6 +166,17 @@ def test_newest_table_and_its_commit_are_kept(loopback, tmp_path, monkeypatch):
     assert len(loopback.asked) == asked
 
 
+def test_a_table_put_there_by_hand(loopback, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    table = fetch.HEST / "main/HEST_v1_1_0.csv"
+    table.parent.mkdir(parents=True)
+    table.write_text("id\nA\n")
+    assert fetch.hest_table("main") == table
+    assert loopback.asked == []
+    fetch.bring("main", [fetch.HEST / "main/st/A.h5ad"])
+    assert (fetch.HEST / "main/st/A.h5ad").read_bytes() == LARGE
+
+
 def test_a_sample_that_the_data_set_lacks(loopback, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     fetch.hest_table("main")

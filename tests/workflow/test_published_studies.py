@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 
@@ -79,21 +78,31 @@ def test_every_form_names_its_provenance(finished):
     assert len(known["encoders"][ENCODER]["weights_sha256"]) == 64
 
 
-def test_dry_run_of_all(table, tmp_path):
-    """Without a network, once the table is here."""
-    folder = tmp_path / "resources/hest/main"
-    folder.mkdir(parents=True)
-    shutil.copy(table, folder)
-    (folder / "commit.txt").write_text(40 * "0")
-    done = subprocess.run(
+def plan_all(folder, endpoint):
+    return subprocess.run(
         [sys.executable, ROOT / "workflow/published.py"],
-        cwd=tmp_path,
-        env=os.environ | {"HF_ENDPOINT": "http://127.0.0.1:9"},
+        cwd=folder,
+        env=os.environ | {"HF_ENDPOINT": endpoint},
         capture_output=True,
         text=True,
     )
+
+
+def test_dry_run_of_all(table, tmp_path):
+    """The hub is asked for the table alone, and once for all plans."""
+    with Hub({("dataset", "MahmoodLab/hest"): {table.name: table}}) as hub:
+        done = plan_all(tmp_path, hub.url)
     assert done.returncode == 0, done.stdout + done.stderr
+    assert hub.count("GET .*/resolve/") == 1
     rows = {line.split()[0]: line.split()[1:] for line in done.stdout.splitlines() if line.strip()}
     assert set(rows) >= set(studies())
     assert rows["hest_bench"][:4] == ["70", "2450", "945", "4626"]
     assert float(rows["strank_table2"][-1]) > 0
+
+
+def test_dry_run_without_hub_or_table(tmp_path):
+    done = plan_all(tmp_path, "http://127.0.0.1:9")
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.startswith("MahmoodLab/hest: http://127.0.0.1:9 can't be reached")
+    assert done.stderr.count("\n") == 1

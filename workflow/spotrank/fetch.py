@@ -57,13 +57,10 @@ def table_path(name, cohort):
 
 
 def hest_table(revision):
-    """Path of HEST-1k's newest metadata table at a revision, from the hub unless it is here.
-
-    The commit that the revision names the first time is kept beside it: all files come from that.
-    """
+    """Path of HEST-1k's newest metadata table at a revision, from the hub unless it is here."""
     folder = HEST / revision
     if not (tables := list(folder.glob("HEST_v*.csv"))):
-        commit = hub.commit_of(*REPOSITORY, revision)
+        commit = _commit(revision)
         listing = hub.listing(*REPOSITORY, commit)
         tables = [Path(name) for name in listing if re.fullmatch(r"HEST_v\w+\.csv", name)]
         if not tables:
@@ -72,11 +69,20 @@ def hest_table(revision):
                 f"'{revision}'; correct 'revision'."
             )
         name = max(tables, key=_version).name
-        with whole(folder / "commit.txt") as path:
-            path.write_text(f"{commit}\n")
         hub.download(hub.files(*REPOSITORY, commit, [name])[name], folder / name)
         return folder / name
     return max(tables, key=_version)
+
+
+def _commit(revision):
+    """The commit that a revision named first, kept beside the files: all of them come from that."""
+    kept = HEST / revision / "commit.txt"
+    if not kept.exists():
+        # few tries: no plan is made without it, and somebody waits for the plan
+        commit = hub.commit_of(*REPOSITORY, revision, pauses=hub.PAUSES[:2])
+        with whole(kept) as path:
+            path.write_text(f"{commit}\n")
+    return kept.read_text().strip()
 
 
 def _version(path):
@@ -85,7 +91,7 @@ def _version(path):
 
 def hest_files(revision, names):
     """`{name: hub.File}` of HEST-1k's files; `InputError` for one that is not in the data set."""
-    commit = (HEST / revision / "commit.txt").read_text().strip()
+    commit = _commit(revision)
     found = hub.files(*REPOSITORY, commit, names)
     if missing := [name for name in names if name not in found]:
         raise InputError(

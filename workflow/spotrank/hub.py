@@ -48,11 +48,13 @@ def page(repo, kind):
     return f"{endpoint()}/{'datasets/' if kind == 'dataset' else ''}{repo}"
 
 
-def commit_of(repo, kind, revision):
+def commit_of(repo, kind, revision, pauses=PAUSES):
     """The commit (40 hex digits) that a branch or tag names now."""
     if COMMIT.fullmatch(revision):
         return revision
-    return _ask(repo, kind, lambda api: api.repo_info(repo, revision=revision, repo_type=kind).sha)
+    return _ask(
+        repo, kind, lambda api: api.repo_info(repo, revision=revision, repo_type=kind).sha, pauses
+    )
 
 
 def listing(repo, kind, commit):
