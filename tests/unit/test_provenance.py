@@ -2,8 +2,11 @@
 
 import json
 import os
+import re
 
 import h5py
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from spotrank import provenance
 from spotrank.store import InputError
@@ -12,8 +15,8 @@ NOW = {"fit losses": "a", "fit code": "b"}
 
 
 def record(**changes):
-    own = {"made_by": dict(NOW), "inputs": {}, "versions": {"fit torch": "2"}}
-    return own | changes
+    own = {"made_by": dict(NOW), "versions": {"fit torch": "2"}}
+    return provenance.RECORD | own | changes
 
 
 def test_a_record_of_many_samples(tmp_path):
@@ -52,8 +55,54 @@ def test_every_fault_is_named(tmp_path):
         "data": f"is stale: {data} changed",
         "mixed": "is of other versions than most: fit torch 1",
     }
-    with pytest.raises(InputError, match=r"6 of the tables' cells can't be trusted: missing is mi"):
-        provenance.refuse(found)
+
+
+def test_cells_that_saw_other_data_than_each_other(tmp_path):
+    data = tmp_path / "st.h5ad"
+    data.write_text("old")
+    old = record(inputs={str(data): provenance.stamp(data)})
+    data.write_text("new")
+    new = record(inputs={str(data): provenance.stamp(data)})
+    for order in ({"new": new, "old": old}, {"old": old, "new": new}):
+        found = provenance.check(dict.fromkeys(order, NOW), order)
+        assert found == {"old": f"is stale: {data} changed"}
+
+
+def test_versions_that_differ_within_a_cell():
+    parents = [record(versions={"pair anndata": number}) for number in ("0.13", "0.10")]
+    own = provenance.record("fit", "x", [], provenance.now(), parents, {"losses": 1, "code": 2})
+    now = {key: own["made_by"][key] for key in ("fit losses", "fit code")}
+    assert provenance.check({"x": now}, {"x": own}) == {
+        "x": "is of other versions than most: pair anndata 0.10 and 0.13"
+    }
+
+
+def write_scores(path, kept):
+    table = pa.table({"spearman": [0.5]})
+    pq.write_table(table.replace_schema_metadata({provenance.KEY: kept}), path)
+
+
+@pytest.mark.parametrize("kept", ["", "no JSON", "[]", "null", "1"])
+def test_a_record_that_is_none(tmp_path, kept):
+    write_scores(tmp_path / "scores.parquet", kept)
+    assert provenance.of_scores(tmp_path / "scores.parquet") is None
+
+
+def test_damaged_scores_are_refused_beside_the_others(tmp_path):
+    paths = [str(tmp_path / f"{i}.parquet") for i in range(3)]
+    cells = dict.fromkeys(paths, NOW)
+    for path in paths[:2]:
+        write_scores(path, json.dumps(record()))
+    with open(paths[0], "r+b") as file:
+        file.seek(8)
+        file.write(b"\xff" * 8)
+    said = f"2 of the tables' cells can't be trusted: {paths[2]} is missing; {paths[0]} is damaged"
+    with pytest.raises(InputError, match=re.escape(said)):
+        provenance.trusted(cells, paths[:2], marks_holes=False)
+    records, scores, holes = provenance.trusted(cells, paths[:2], marks_holes=True)
+    assert (list(records), len(scores), set(holes)) == ([paths[1]], 1, {paths[0], paths[2]})
+    with pytest.raises(InputError, match=r"none of 3 cells can be used: .*0.parquet is missing"):
+        provenance.trusted(cells, [], marks_holes=True)
 
 
 def test_a_file_touched_or_gone_is_the_same(tmp_path):
@@ -73,6 +122,13 @@ def test_nothing_private_is_told(monkeypatch, tmp_path):
     monkeypatch.setenv("HF_TOKEN", "hf_secret")
     told = provenance.public(f"{tmp_path}/ann/slides hf_secret {tmp_path}/anna/slides")
     assert told == f"~/slides … {tmp_path}/anna/slides"
+    assert provenance.public(f'"{tmp_path}/ann" /data{tmp_path}/ann/x') == (
+        f'"~" /data{tmp_path}/ann/x'
+    )
+    (tmp_path / "link").symlink_to(tmp_path / "ann")
+    monkeypatch.setenv("HOME", str(tmp_path / "link"))
+    monkeypatch.setenv("HF_TOKEN", " ")
+    assert provenance.public(f"{tmp_path}/ann/a b {tmp_path}/link/x") == "~/a b ~/x"
 
 
 def test_the_id_ignores_where_and_when(tmp_path):

@@ -99,13 +99,18 @@ def test_a_column_that_no_study_has(tmp_path):
 
 
 def test_pooled_beside_within(tmp_path):
-    pooled = summary().assign(pooled_pearson_mean=0.4, pooled_pearson_sd=0.1, pearson_mean=0.3)
+    pooled = summary().assign(
+        pooled_pearson_mean=0.4, pooled_pearson_sd=0.1, pearson_mean=0.3, pearson_sd=0.1
+    )
     table = published.beside(
         pooled, *printed(tmp_path, "cohort\tloss\tpooled_pearson\na\tmse\t.5\nmean\tmse\t.4\n")
     )
     assert table.loc[("a", "mse"), ["measured", "within_slides"]].tolist() == [0.4, 0.3]
     text = published.formatted(table, "{}", "{}")
     assert text["within slides"].iloc[0] == "0.300"
+    table = published.beside(pooled, *printed(tmp_path, "cohort\tloss\tpearson\na\tmse\t.5\n"))
+    assert table.loc[("a", "mse"), ["measured", "pooled"]].tolist() == [0.3, 0.4]
+    assert "within_slides" not in table
 
 
 def test_a_table_of_losses_only(tmp_path):

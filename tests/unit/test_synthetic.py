@@ -13,7 +13,7 @@ from spotrank.study import SYNTHETIC
 LOSSES = [
     ("mse", {}),
     ("negative_binomial", {}),
-    ("margin_rank", {"within_tissue": True, "n_permutations": 2}),
+    ("margin_rank", {"n_permutations": 2}),
     ("strank_pair", {}),
     ("strank_list", {"list_size": 8}),
 ]

@@ -63,7 +63,12 @@ def test_best_and_second_and_mean():
 
 
 def test_a_leak_is_marked_where_it_is():
-    summary = tables.summary(scores("P_1 in training and test"), {("a", "s"): 3, ("b", "s"): 2})
+    planned = {
+        (cohort, "s", "e_1", "p", "linear", loss, "none"): n
+        for cohort, n in (("a", 3), ("b", 2))
+        for loss in ("mse", "strank_list")
+    }
+    summary = tables.summary(scores("P_1 in training and test"), planned)
     numbers, leaks, holes = tables.wide(summary)
     below = [*tables.notes(leaks), *tables.notes(holes, "‡")]
     text_of = partial(tables.formatted, numbers, leaks, holes)
@@ -75,3 +80,20 @@ def test_a_leak_is_marked_where_it_is():
     assert r"P\_1 in training" in tables.latex(text_of, below)
     assert r"strank\_list" in tables.latex(text_of, below)
     assert "P_1 in training and test" in tables.tsv(numbers, leaks, "id")
+
+
+def test_what_was_planned_and_is_not_there_is_marked():
+    """A loss that lacks a cohort has no mean: it would be of other cohorts than the others'."""
+    planned = {
+        (cohort, "s", "e_1", "p", "linear", loss, "none"): 2
+        for cohort in ("a", "b", "c")
+        for loss in ("mse", "strank_list")
+    }
+    there = scores().query("cohort == 'a' or loss == 'mse'")
+    summary = tables.summary(there, planned)
+    assert summary["holes"].tolist() == ["", "", "", *["0 of 2 folds"] * 3]
+    assert summary["n_samples"].tolist() == [2, 2, 2, 0, 0, 0]
+    text_of = partial(tables.formatted, *tables.wide(summary))
+    lines = [" ".join(line.split()) for line in tables.markdown(text_of, []).splitlines()]
+    assert "| mse | <u>0.150</u> | **0.350** | – ‡ | – ‡ |" in lines
+    assert "| strank_list | **0.350** | – ‡ | – ‡ | – ‡ |" in lines

@@ -59,7 +59,7 @@ def test_provenance_tells_everything_but_secrets(made):
     assert slide["bytes"] == (home / "cohort/wsis/SIM1.tif").stat().st_size
     assert slide["sha256"] == provenance.stamp(home / "cohort/wsis/SIM1.tif")["sha256"]
     n = len(list(home.glob("cohort/st/*.h5ad")))
-    assert known["jobs"] == {"embed": n, "fit": 4, "pair": n, "score": 4}
+    assert known["jobs"] == {"embed": n, "fit": 4, "pair": n, "panel": 4, "score": 4}
     assert known["versions"]["fit torch"]
     assert known["encoders"]["stain_statistics"]["code"]
     for path in (folder / "results/small/tables").iterdir():
@@ -109,6 +109,30 @@ def test_stale_cells_are_refused(copy):
         file.write(b"\0")
     os.utime(counts, (0, 0))
     assert "is stale: ~/cohort/st/SIM1.h5ad changed" in refused(folder, config)
+
+
+def test_other_data_in_the_config_are_noticed(copy):
+    """Where holes are marked, too: nothing is made there, and the old data still stand."""
+    folder, config = copy
+    shutil.copytree(folder.parent / "cohort", folder.parent / "other")
+    config["cohorts"]["c"]["folder"] = str(folder.parent / "other")
+    config["report"]["holes"] = "mark"
+    printed, code = run(folder, config)
+    assert code == 1
+    assert "none of 4 cells can be used" in printed
+    assert "fold0/scores.parquet is stale: fit cohort changed" in printed
+
+
+def test_marked_tables_are_made_anew_where_data_change(copy):
+    folder, config = copy
+    config["report"]["holes"] = "mark"
+    assert run(folder, config)[1] == 0
+    assert "Nothing to be done" in run(folder, config)[0]
+    with (folder.parent / "cohort/wsis/SIM1.tif").open("ab") as file:
+        file.write(b"\0")
+    printed, code = run(folder, config)
+    assert "~/cohort/wsis/SIM1.tif changed" in printed
+    assert code == 1
 
 
 def change_record(path, change):

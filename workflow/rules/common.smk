@@ -3,7 +3,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
-from spotrank import cost, encoders, fetch, published, split
+from spotrank import cost, encoders, fetch, provenance, published, split
 from spotrank.config import as_list
 from spotrank.store import InputError, code_hash
 from spotrank.study import Study
@@ -86,6 +86,13 @@ def found(paths):
     """`{path: time of last change}` of those that are there, where holes are marked."""
     paths = map(Path, paths if study.marks_holes else [])
     return {str(path): path.stat().st_mtime_ns for path in paths if path.exists()}
+
+
+def data_of(scores):
+    """`found` of the data that scores rest on: tables are made anew where these have changed."""
+    records = (provenance.of_scores(path) or provenance.RECORD for path in found(scores))
+    data = {path for record in records for path in record["inputs"]}
+    return found(str(Path(path).expanduser()) for path in sorted(data))
 
 
 def beside_published(key, path, category, table):

@@ -20,6 +20,7 @@ rule panel:
         samples=samples_of,
         fold=fold_of,
         gap_um=study.gap_um,
+        min_spots=study.config["spots"]["min_spots"],
         code=code_hash("panel"),
     script:
         "../scripts/panel.py"

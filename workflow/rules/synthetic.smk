@@ -1,6 +1,11 @@
 SYNTHETIC = f"results/{study.name}/synthetic/{{sampling}}/thinning{{thinning}}"
 
 
+def synthetic_files(name):
+    """'scores' or 'curves' of every part of the synthetic study."""
+    return [study.synthetic_file(name, *part) for part in study.synthetic_parts]
+
+
 rule synthetic:
     output:
         scores=f"{SYNTHETIC}/scores.parquet",
@@ -16,7 +21,7 @@ rule synthetic:
         runtime=minutes(720),
         gpu=1,
     params:
-        synthetic=lambda wildcards: study.synthetic_of(),
+        synthetic=lambda wildcards: study.synthetic_of(**wildcards),
     script:
         "../scripts/synthetic.py"
 
@@ -27,8 +32,8 @@ ruleorder: synthetic_tables > tables
 
 rule synthetic_tables:
     input:
-        scores=asked(study.synthetic_files("scores")),
-        curves=asked(study.synthetic_files("curves")),
+        scores=asked(synthetic_files("scores")),
+        curves=asked(synthetic_files("curves")),
     output:
         **{
             key: file
@@ -66,7 +71,8 @@ rule synthetic_tables:
         config=study.config,
         cells=lambda wildcards: study.synthetic_made_by_now(),
         marks_holes=study.marks_holes,
-        found=lambda wildcards: found(study.synthetic_files("scores")),
+        found=lambda wildcards: found(synthetic_files("scores")),
+        curves=lambda wildcards: found(synthetic_files("curves")),
         published=study.synthetic_tables,
         code=code_hash("tables", "report", "published", "provenance"),
     script:

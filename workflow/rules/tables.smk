@@ -1,6 +1,9 @@
+METADATA = [str(fetch.table_path(name, cohort)) for name, cohort in study.cohorts.items()]
+
+
 rule splits:
     input:
-        [fetch.table_path(name, cohort) for name, cohort in study.cohorts.items()],
+        METADATA,
     output:
         f"results/{study.name}/tables/splits.tsv",
     log:
@@ -54,10 +57,12 @@ rule tables:
         runtime=minutes(30),
     params:
         config=study.config,
+        tables=METADATA,
         cells=lambda wildcards: study.made_by_now(),
         marks_holes=study.marks_holes,
         found=lambda wildcards: found(fits("scores/scores.parquet")),
-        n_folds={key: len(folds) for key, folds in study.plans.items()},
+        data=lambda wildcards: data_of(fits("scores/scores.parquet")),
+        planned=study.n_folds,
         numbers={name: panel.get("number") for name, panel in study.panels.items()},
         code=code_hash("tables", "published", "provenance"),
     script:

@@ -18,20 +18,24 @@ with job(snakemake.log[0]):
 
     torch.set_num_threads(snakemake.threads)
     began, params, given = provenance.now(), snakemake.params.fit, snakemake.input
-    genes = panel.load(given.panel[0])
+    genes, of_panel = panel.load(given.panel[0])
+    parents = [of_panel]
     n_panel, auxiliary = len(genes), params["auxiliary"]
     if given.ranking:
-        chosen = set(genes)
-        others = [gene for gene in panel.load(given.ranking[0]) if gene not in chosen]
+        ranking, of_ranking = panel.load(given.ranking[0])
+        parents.append(of_ranking)
+        others = [gene for gene in ranking if gene not in set(genes)]
         genes += others if auxiliary["number"] == "all" else others[: auxiliary["number"]]
-    options = dict(params["head"]["options"])
+    options, about = dict(params["head"]["options"]), {}
     if "embeddings" in given.keys():  # noqa: SIM118 (a list with names)
-        features = (embed.read(path, params["embeddings"]) for path in given.embeddings)
+        features = (embed.read(path, snakemake.params.made_by) for path in given.embeddings)
     else:
         px = encoders.PIXELS
         if params["encoder"] != "pixels":
             options["network"] = partial(encoders.network, **params["encoder"])
             px = encoders.input_size(params["encoder"])
+            of_weights = encoders.identity(params["encoder"])
+            about = {snakemake.wildcards.encoder: encoders.decides(params["encoder"]) | of_weights}
         images = given.get("wsi"), given.get("patch_file")
         images = [own or [None] * len(params["samples"]) for own in images]
         features = (
@@ -62,14 +66,14 @@ with job(snakemake.log[0]):
     slope, intercept = fit.calibrate(
         fit.predict(parameters, head, train, n_panel), expression.target(counts, total), len(runs)
     )
-    read, made = params["lists"], given.spots
+    read, made = [], given.spots
     for name in ("embeddings", "st", "metadata", "wsi", "patch_file", "weights"):
         files = given.get(name, [])
         if name == "embeddings" and params["embeddings"]:
             made = [*made, *files]
         else:
             read = [*read, *files]
-    parents = list(map(provenance.read, made))
+    parents += map(provenance.read, made)
     with whole(snakemake.output.weights) as path:
         save_file(parameters, path, {"runs": runs.to_json(), "genes": "\t".join(genes)})
     with whole(snakemake.output.history) as path:
@@ -95,5 +99,7 @@ with job(snakemake.log[0]):
         for name, values in columns.items():
             file.create_dataset(name, data=values, fletcher32=True)
         file["record"] = json.dumps(
-            provenance.record("fit", snakemake.output.predictions, read, began, parents, params)
+            provenance.record(
+                "fit", snakemake.output.predictions, read, began, parents, params, about
+            )
         )

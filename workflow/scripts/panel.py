@@ -3,10 +3,10 @@
 from spotrank.store import job, whole
 
 with job(snakemake.log[0]):
-    from spotrank import panel
+    from spotrank import panel, provenance
     from spotrank.store import read_h5ad
 
-    params = snakemake.params
+    began, params, output = provenance.now(), snakemake.params, snakemake.output[0]
     spots = dict(zip(params.samples, map(read_h5ad, snakemake.input.spots), strict=True))
     all_genes = {sample: set(adata.var_names) for sample, adata in spots.items()}
     if "file" in params.panel:
@@ -15,10 +15,14 @@ with job(snakemake.log[0]):
         genes = panel.ranking_from_file(params.panel["ranking"], all_genes)
     else:
         genes = panel.choose(
-            panel.looked_at(spots, params.fold, params.panel["samples"], params.gap_um),
+            panel.looked_at(
+                spots, params.fold, params.panel["samples"], params.gap_um, params.min_spots
+            ),
             params.panel["selection"],
             params.panel["number"],
             all_genes,
         )
-    with whole(snakemake.output[0]) as path:
-        panel.save(genes, path)
+    parents = map(provenance.read, snakemake.input.spots)
+    record = provenance.record("panel", output, snakemake.input.file, began, parents)
+    with whole(output) as path:
+        panel.save(genes, path, record)

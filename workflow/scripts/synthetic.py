@@ -12,12 +12,12 @@ with job(snakemake.log[0]):
     from spotrank.store import write_parquet
 
     torch.set_num_threads(snakemake.threads)
-    began, params, wildcards = provenance.now(), snakemake.params.synthetic, snakemake.wildcards
+    began, params = provenance.now(), snakemake.params.synthetic
     labels, list_sizes, *kinds = zip(*params["losses"], strict=True)
-    grid = {"sampling": wildcards.sampling, "thinning": float(wildcards.thinning)}
     scores, curves = synthetic.fit(
-        list(zip(*kinds, strict=True)), params["seeds"], **params["options"] | grid
+        list(zip(*kinds, strict=True)), params["seeds"], **params["options"]
     )
+    grid = {key: params["options"][key] for key in ("sampling", "thinning")}
     names = pd.DataFrame({"loss": labels, "list_size": list_sizes})
     for frame, path in ((scores, snakemake.output.scores), (curves, snakemake.output.curves)):
         frame = frame.rename(columns={"loss": "run"}).join(names, on="run").drop(columns="run")

@@ -8,7 +8,10 @@ with job(snakemake.log[0]):
     from spotrank.store import read_parquet, write_parquet, write_texts
 
     output, params = snakemake.output, snakemake.params
-    paths = [*snakemake.input.scores, *params.found]
+    # where holes are marked, a part without its curves is one
+    curves_of = {path: path.replace("scores.parquet", "curves.parquet") for path in params.cells}
+    found = [path for path in params.found if curves_of[path] in params.curves]
+    paths = [*snakemake.input.scores, *found]
     known, table = provenance.collect(
         output.provenance, params.config, params.cells, paths, params.marks_holes
     )
@@ -28,7 +31,7 @@ with job(snakemake.log[0]):
     with whole(output.scores) as path:
         write_parquet(table, path)
     write_texts(texts)
-    curves = [path.replace("scores.parquet", "curves.parquet") for path in known["cells"]]
-    curves = pa.concat_tables(map(read_parquet, curves)).to_pandas()
+    curves = [read_parquet(curves_of[path]) for path in known["cells"]]
+    curves = pa.concat_tables(curves).to_pandas()
     report.save(report.synthetic_scores(scores), output.figure)
     report.save(report.synthetic_curves(curves), output.curves)

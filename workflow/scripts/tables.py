@@ -11,9 +11,9 @@ with job(snakemake.log[0]):
     output, params = snakemake.output, snakemake.params
     paths = [*snakemake.input.scores, *params.found]
     known, scores = provenance.collect(
-        output.provenance, params.config, params.cells, paths, params.marks_holes
+        output.provenance, params.config, params.cells, paths, params.marks_holes, params.tables
     )
-    summary = tables.summary(scores.to_pandas(strings_to_categorical=True), params.n_folds)
+    summary = tables.summary(scores.to_pandas(strings_to_categorical=True), params.planned)
     numbers, leaks, lacking = tables.wide(summary)
     below = [*tables.notes(leaks), *tables.notes(lacking, "‡"), known["source"]]
     text_of = partial(tables.formatted, numbers, leaks, lacking)

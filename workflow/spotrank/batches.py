@@ -150,7 +150,7 @@ def tissue_batches(side, size, orders, of_tissues):
 
 def balanced_batches(side, size, orders, of_tissues):
     """As many spots of each tissue; small ones begin again, of large ones others come next time."""
-    share, n = -(-size // len(side.slides)), -(-len(side) // size)
+    share, n = max(1, size // len(side.slides)), -(-len(side) // size)
     parts = []
     for slide in side.slides:
         rounds = -(-share * n // len(slide))

@@ -36,7 +36,7 @@ def gpu_hours(study):
     if study.synthetic:
         options = study.synthetic
         steps = options["epochs"] * 2 * options["spots"] / 256  # two patients, as published
-        fitting += len(study.synthetic_files("scores")) * len(study.synthetic_losses) * steps * STEP
+        fitting += len(study.synthetic_parts) * len(study.synthetic_losses) * steps * STEP
     return embedding / 3600, fitting / 3600
 
 

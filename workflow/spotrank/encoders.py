@@ -187,6 +187,16 @@ def fetch_weights(row, manifest):
         path.write_text(json.dumps(about, indent=1))
 
 
+def identity(spec):
+    """Hash of a spec's weights, and the commit they are of where they come from the hub."""
+    if from_hub(spec):
+        manifest = json.loads(Path(spec["weights"]).read_text())
+        return {"weights_sha256": manifest["sha256"], "commit": manifest["commit"]}
+    if Path(spec["weights"]).is_file():
+        return {"weights_sha256": sha256(spec["weights"])}
+    return {"weights_sha256": "random"}
+
+
 def load(spec, size, threads=1):
     """The encoder that a spec asks for.
 
@@ -258,17 +268,11 @@ def _with_network(spec, threads):
             )
         return vectors.float()
 
-    about = {
-        "weights_sha256": "random",
+    about = identity(spec) | {
         "transform": f"(rgb/255 - {config['mean']}) / {config['std']}",
         "pooled_by": spec["pooling"] or str(getattr(module, "global_pool", "")),
         "device": device,
     }
-    if from_hub(spec):
-        manifest = json.loads(Path(spec["weights"]).read_text())
-        about |= {"weights_sha256": manifest["sha256"], "commit": manifest["commit"]}
-    elif spec["weights"] != "random" and Path(spec["weights"]).is_file():
-        about["weights_sha256"] = sha256(spec["weights"])
     return Encoder(embed, size, about, config["interpolation"])
 
 

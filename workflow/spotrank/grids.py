@@ -5,7 +5,7 @@ from pathlib import Path
 
 from spotrank.auxiliary import STRATEGIES, UNBOUNDED
 from spotrank.config import nearest, one_of
-from spotrank.encoders import ENCODERS, from_hub, registry, resolve
+from spotrank.encoders import ENCODERS, registry, resolve
 from spotrank.entries import add, entries
 from spotrank.heads import HEADS
 from spotrank.losses import LOSSES
@@ -24,12 +24,6 @@ def encoders(config):
             name, spec = entry, entry
         else:
             name, spec = resolve(entry)
-            weights = Path(spec["weights"])
-            if not (from_hub(spec) or str(weights) == "random" or weights.exists()):
-                raise InputError(
-                    f"config: encoders: the weights {weights} of '{spec.get('model', name)}' are "
-                    "no file; give a file's path or 'random'."
-                )
         add(chosen, name, spec, "encoders")
     for cohort, (name, spec) in product(cohorts, chosen.items()):
         if spec in given and name not in cohorts[cohort].get("embeddings", {}):
@@ -94,6 +88,11 @@ def heads(config, said):
 def built(head):
     """The head of an entry as for one gene of one feature: what it sees and shares."""
     return HEADS[head["head"]](1, 1)
+
+
+def losses_of(head, losses):
+    """Labels of the losses that the head of an entry is fitted with."""
+    return ["mse"] if hasattr(built(head), "solve") else list(losses)
 
 
 def auxiliary(config, losses):

@@ -82,13 +82,13 @@ def negative_binomial(score, batch):
     return -log_likelihood.mean(1)
 
 
-def margin_rank(score, batch, permutations=None, n_permutations=0, within_tissue=False):
-    """Hinge on the order of pairs of spots of any tissue, margin 0; ties are 'less' (released).
+def margin_rank(score, batch, permutations=None, n_permutations=0, within_tissue=True):
+    """Hinge on the order of pairs of spots of a tissue, margin 0; ties are 'less' (released).
 
     A sum of hinges of margin 0 is its own slope times the scores. Over all ordered pairs the slope
     is twice the rank of the score less that of the target: what random pairs give on average, for
     the price of sorting.
-    within_tissue: pair spots of one tissue only (released for the synthetic study);
+    within_tissue: otherwise spots of any tissue are paired;
     n_permutations: pair each spot with so many random ones instead (32 as released);
     permutations: these partners `(runs, n_permutations, n_spots)`.
     """

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import json
 import re
 from pathlib import Path
 
@@ -13,18 +14,18 @@ from spotrank.split import parts
 from spotrank.store import InputError, damaged, in_a_line
 
 TARGET_SUM = 1e4
+RECORD = "# record "  # before the record in a panel's file
 
 
-def log_normalised(counts):
-    """log1p of counts scaled to 10,000 a spot, CSR `(n_spots, n_genes)`."""
-    total = np.asarray(counts.sum(1)).ravel()
-    scaled = counts.multiply(TARGET_SUM / np.maximum(total, 1)[:, None]).tocsr()
-    return scaled.log1p()
+def log_normalised(sample):
+    """log1p of counts scaled to 10,000 a spot over all genes, CSR `(n_spots, n_genes)`."""
+    library = sample.obs["library"].to_numpy()
+    return sample.X.multiply(TARGET_SUM / library[:, None]).tocsr().log1p()
 
 
 def variance(samples, number):
     """Variance of log-normalised expression over the pooled spots (STRank)."""
-    totals = [(x.sum(0), x.multiply(x).sum(0)) for x in map(log_normalised, _matrices(samples))]
+    totals = [(x.sum(0), x.multiply(x).sum(0)) for x in map(log_normalised, samples)]
     n = sum(sample.n_obs for sample in samples)
     total, squares = (np.asarray(sum(part)).ravel() for part in zip(*totals, strict=True))
     return squares / n - (total / n) ** 2
@@ -33,12 +34,12 @@ def variance(samples, number):
 def mean(samples, number):
     """Mean count over the pooled spots."""
     n = sum(sample.n_obs for sample in samples)
-    return np.asarray(sum(x.sum(0) for x in _matrices(samples))).ravel() / n
+    return np.asarray(sum(sample.X.sum(0) for sample in samples)).ravel() / n
 
 
 def dispersion(samples, number):
     """Normalised dispersion of log-normalised expression (scanpy, flavour 'seurat')."""
-    return _scanpy_dispersion(map(log_normalised, _matrices(samples)), number)
+    return _scanpy_dispersion(map(log_normalised, samples), number)
 
 
 def hest_bench(samples, number):
@@ -53,7 +54,7 @@ def hest_bench(samples, number):
         return np.full(len(genes), np.nan)
     score = np.full(len(genes), np.nan)
     score[candidate] = _scanpy_dispersion(
-        (x[:, candidate].log1p() for x in _matrices(samples)), number
+        (sample.X[:, candidate].log1p() for sample in samples), number
     )
     return score
 
@@ -61,10 +62,11 @@ def hest_bench(samples, number):
 SELECTIONS = {function.__name__: function for function in (variance, mean, dispersion, hest_bench)}
 
 
-def looked_at(spots, fold, samples, gap):
+def looked_at(spots, fold, samples, gap, min_spots):
     """The part of `spots` (`{sample: AnnData}`) that a selection may look at.
 
-    samples: 'all', or 'train': the training spots of the fold (see `split.parts`; gap in µm).
+    samples: 'all', or 'train': the training spots of the fold (see `split.parts`; gap in µm), of
+    which `min_spots` must have a gene.
     """
     if samples == "all":
         return list(spots.values())
@@ -72,7 +74,10 @@ def looked_at(spots, fold, samples, gap):
     for sample in fold["train"]:
         own = spots[sample]
         place = own.obsm["spatial"] * own.uns["pixel_size_um"]
-        chosen.append(own[parts(fold, sample, place, gap) == "train"])
+        own = own[parts(fold, sample, place, gap) == "train"].copy()
+        own.var["n_spots"] = own.X.getnnz(0)
+        own.var["passed"] = own.var["n_spots"] >= min_spots
+        chosen.append(own)
     return chosen
 
 
@@ -106,20 +111,22 @@ def choose(samples, selection, number, all_genes=None):
     return panel.head(number)
 
 
-def save(genes, path):
-    """Write genes and scores as TSV, and below them a hash: a list cut short is still a list."""
-    text = genes.to_csv(sep="\t", index=False)
+def save(genes, path, record):
+    """Write genes and scores as TSV, and below them the record of their provenance and a hash: a
+    list cut short is still a list."""
+    text = genes.to_csv(sep="\t", index=False) + f"{RECORD}{json.dumps(record)}\n"
     path.write_text(f"{text}# sha256 {_sha256(text)}\n", encoding="utf-8")
 
 
 def load(path):
-    """The genes that `save` wrote; `InputError` if the file is damaged."""
+    """The genes that `save` wrote, and their record; `InputError` if the file is damaged."""
     text = Path(path).read_bytes().decode(errors="replace")
     text, _, sha256 = text.rpartition("# sha256 ")
     if sha256.strip() != _sha256(text):
         raise damaged(path, "its hash is another")
+    text, _, record = text.rpartition(RECORD)
     table = pd.read_csv(io.StringIO(text), sep="\t", dtype=str, keep_default_na=False)
-    return table["gene"].tolist()
+    return table["gene"].tolist(), json.loads(record)
 
 
 def _sha256(text):
@@ -162,10 +169,6 @@ def ranking_from_file(path, all_genes):
         ) from None
     table = table[table["gene"].isin(set.intersection(*map(set, all_genes.values())))]
     return table.sort_values(["score", "gene"], ascending=[False, True])[["gene", "score"]]
-
-
-def _matrices(samples):
-    return (sample.X for sample in samples)
 
 
 def _scanpy_dispersion(matrices, number):

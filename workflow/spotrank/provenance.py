@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import platform
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -26,7 +27,9 @@ PACKAGES = (
     "torch", "timm", "transformers", "numpy", "scipy", "pandas", "pyarrow", "scikit-learn",
     "scanpy", "anndata", "h5py", "openslide-python", "pillow", "snakemake",
 )  # fmt: skip
+RECORD = {"inputs": {}, "stages": {}, "made_by": {}, "encoders": {}, "versions": {}}
 KEY = "spotrank"  # of the metadata of Parquet files
+SEVERAL = " and "  # between versions of one package
 SHORT = 12  # digits of a hash that people read
 
 
@@ -95,8 +98,17 @@ def record(stage, output, paths, began, parents=(), made_by=None, encoders=None)
     }
     for parent in parents:
         for key in own:
-            own[key] = parent[key] | own[key]
+            own[key] = (_versions if key == "versions" else dict.__or__)(parent[key], own[key])
     return own
+
+
+def _versions(one, other):
+    """Versions of two records; of a package that differs both."""
+    both = {
+        key: SEVERAL.join(sorted({*one[key].split(SEVERAL), *other[key].split(SEVERAL)}))
+        for key in one.keys() & other.keys()
+    }
+    return one | other | both
 
 
 def read(path):
@@ -116,7 +128,10 @@ def of_scores(path):
         kept = (pq.read_metadata(path).metadata or {}).get(KEY.encode())
     except (OSError, ValueError):  # pyarrow's errors are such
         return None
-    return json.loads(kept) if kept else None
+    try:
+        return RECORD | json.loads(kept or "")
+    except (ValueError, TypeError):
+        return None
 
 
 def now():
@@ -146,12 +161,17 @@ def _cpu():
 
 
 def git():
-    """Commit of the workflow, and whether files differ from it; None outside of a repository."""
-    command = ["git", "-C", str(Path(__file__).parent)]
+    """Commit of the workflow, and whether its files differ from it; None where it is in none."""
+    command = ["git", "-C", str(Path(__file__).parents[2])]
     try:
-        commit, changes = (
+        commit, changes, _ = (
             subprocess.run([*command, *what], capture_output=True, text=True, check=True).stdout
-            for what in (["rev-parse", "HEAD"], ["status", "--porcelain", "."])
+            for what in (
+                ["rev-parse", "HEAD"],
+                ["status", "--porcelain", "workflow", "resources"],
+                # a copy may lie in somebody's own repository
+                ["ls-files", "--error-unmatch", "workflow/Snakefile"],
+            )
         )
     except (OSError, subprocess.CalledProcessError):
         return None
@@ -160,11 +180,12 @@ def git():
 
 def public(text):
     """`text` without what is the user's own: the home folder becomes `~`, a token is left out."""
-    home = str(Path.home()).rstrip("/")
-    if home:
-        text = text.replace(f"{home}/", "~/")
-    token = os.environ.get("HF_TOKEN")
-    return text.replace(token, "…") if token else text
+    for home in {str(Path.home()), str(Path.home().resolve())} - {"/"}:
+        text = re.sub(rf"(?<![\w.~-]){re.escape(home)}(?![\w.-])", "~", text)
+    for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):
+        if token := os.environ.get(name, "").strip():
+            text = text.replace(token, "…")
+    return text
 
 
 def check(cells, records):
@@ -185,9 +206,10 @@ def check(cells, records):
             continue
         other = [key for key in expected if own["made_by"].get(key) != expected[key]]
         for file, stamped in own["inputs"].items():
-            if file not in seen:
-                seen[file] = changed(file, stamped)
-            if seen[file]:
+            key = file, stamped["sha256"]  # cells may have seen different ones
+            if key not in seen:
+                seen[key] = changed(file, stamped)
+            if seen[key]:
                 other.append(file)
         if other:
             found[path] = f"is stale: {', '.join(other)} changed"
@@ -198,44 +220,50 @@ def check(cells, records):
             counts.setdefault(package, Counter())[number] += 1
     usual = {package: count.most_common(1)[0][0] for package, count in counts.items()}
     for path, versions in sound.items():
-        other = [f"{key} {number}" for key, number in versions.items() if number != usual[key]]
+        other = [
+            f"{key} {number}"
+            for key, number in versions.items()
+            if number != usual[key] or SEVERAL in number
+        ]
         if other:
             found[path] = f"is of other versions than most: {', '.join(other)}"
     return found
 
 
-def refuse(found):
-    """Raise `InputError` that lists the cells of `found`, see `check`, if there are any."""
-    if found:
-        cells = "; ".join(f"{path} {words}" for path, words in found.items())
-        raise InputError(
-            f"{len(found)} of the tables' cells can't be trusted: {cells}; delete these files and "
-            "run again, or set report.holes: mark."
-        )
-
-
 def trusted(cells, paths, marks_holes):
-    """Records of the sound cells of `paths`, by path, and the holes, see `check`.
+    """`(records, scores, holes)` of the cells of `paths`: by path, records and (pyarrow) scores of
+    the sound ones, and what is wrong with the others, see `check`.
 
-    Raises `InputError` for holes that are not to be marked, or if nothing is left.
+    Raises `InputError` that lists them if there are holes that are not to be marked, or nothing is
+    left.
     """
     records = {path: of_scores(path) for path in paths}
-    holes = check(cells, records)
-    if not marks_holes:
-        refuse(holes)
-    records = {path: record for path, record in records.items() if path not in holes}
-    if not records:
-        raise InputError(f"none of {len(cells)} cells is there; set report.holes: refuse.")
+    holes, scores = check(cells, records), {}
+    for path in records.keys() - holes.keys():
+        try:
+            scores[path] = read_parquet(path)
+        except InputError:
+            holes[path] = "is damaged"
+    listed = "; ".join(f"{path} {words}" for path, words in holes.items())
+    if holes and not marks_holes:
+        raise InputError(
+            f"{len(holes)} of the tables' cells can't be trusted: {listed}; touch data that "
+            "changed, delete these files and their fits, and run again, or set report.holes: mark."
+        )
+    if not scores:
+        raise InputError(f"none of {len(cells)} cells can be used: {listed}; run the study first.")
     for path, words in holes.items():
         print(f"left out: {path} {words}")
-    return records, holes
+    sound = [path for path in records if path in scores]
+    return {path: records[path] for path in sound}, [scores[path] for path in sound], holes
 
 
-def gather(output, config, records, holes):
+def gather(output, config, records, holes, tables=()):
     """All that is known of a study's tables, for `provenance.json`.
 
-    output: its path; config: in full; records, holes: see `trusted`. `id` is a hash of what decides
-    the numbers, not of where, when and how fast; `source` is a sentence for below a table.
+    output: its path; config: in full; records, holes: see `trusted`; tables: paths of the cohorts'
+    metadata. `id` is a hash of what decides the numbers, not of where, when and how fast; `source`
+    is a sentence for below a table.
     """
     inputs = {
         path: {key: stamped[key] for key in ("bytes", "sha256")}
@@ -250,12 +278,13 @@ def gather(output, config, records, holes):
     cells = {path: digest(own["made_by"]) for path, own in records.items()}
     data = sorted(stamped["sha256"] for stamped in inputs.values())
     encoders = {name: about for own in records.values() for name, about in own["encoders"].items()}
+    of_tables = {str(path): stamp(path) for path in tables}
     machines = {json.dumps(own): own for own in stages["machine"]}
     number = digest([cells, versions, data])
     source = f"Made by {output}, id {number}."
     if holes:
         n = len(holes) + len(records)
-        source += f" Of {n} cells {len(holes)} are left out, as 'holes' there says."
+        source += f" Left out: {len(holes)} of {n} cells, see 'holes' there."
     return {
         "study": config["study"],
         "id": number,
@@ -265,7 +294,7 @@ def gather(output, config, records, holes):
         "versions": versions,
         "seeds": config["seeds"],
         "encoders": encoders,
-        "inputs": dict(sorted(inputs.items())),
+        "inputs": dict(sorted((inputs | of_tables).items())),
         "cells": cells,
         "holes": holes,
         "machines": list(machines.values()),
@@ -275,17 +304,18 @@ def gather(output, config, records, holes):
     }
 
 
-def collect(output, config, cells, paths, marks_holes):
+def collect(output, config, cells, paths, marks_holes, tables=()):
     """What is known of a study's tables, see `gather`, and its sound scores as one (pyarrow) table.
 
-    paths: of the files of scores that are there; the others: see `gather` and `trusted`. The table
-    names the provenance in its metadata. Raises `InputError` as `trusted` does.
+    paths: of the files of scores that are there; tables: of the cohorts' metadata tables; the
+    others: see `gather` and `trusted`. The table names the provenance in its metadata. Raises
+    `InputError` as `trusted` does.
     """
     import pyarrow as pa
 
-    records, holes = trusted(cells, paths, marks_holes)
-    known = gather(output, config, records, holes)
-    scores = pa.concat_tables(map(read_parquet, records))
+    records, scores, holes = trusted(cells, paths, marks_holes)
+    known = gather(output, config, records, holes, tables)
+    scores = pa.concat_tables(scores)
     return known, scores.replace_schema_metadata({"provenance": known["id"]})
 
 

@@ -16,6 +16,7 @@ from spotrank.config import nearest
 from spotrank.store import InputError, in_a_line
 
 FOLDER = Path(__file__).parents[2] / "resources" / "published"
+BESIDE = ["within_slides", "pooled"]  # a fold's slides one by one, and pooled
 COUNTS = ["n_samples", "n_folds", "n_seeds", "n_genes", "n_undefined"]
 
 
@@ -55,9 +56,9 @@ def beside(summary, printed, keys, metric):
 
     summary: as `tables.summary` gives it, with all of `keys`; printed, keys, metric: of `read`.
     Returns DataFrame, indexed by what varies beyond `keys` and `keys`: `published, published_sd,
-    measured, sd, difference`, beside a pooled metric the same `within_slides`, and what the summary
-    has of `n_samples, n_folds, n_seeds, n_genes, n_undefined, leak, holes`. Raises `InputError` if
-    the summary lacks a key.
+    measured, sd, difference`, beside a pooled metric the same `within_slides`, beside another the
+    same `pooled`, and what the summary has of `n_samples, n_folds, n_seeds, n_genes, n_undefined,
+    leak, holes`. Raises `InputError` if the summary lacks a key.
     """
     if lacking := [key for key in keys if key not in summary]:
         raise InputError(
@@ -71,11 +72,11 @@ def beside(summary, printed, keys, metric):
         if key in summary and key not in keys and summary.groupby(keys)[key].nunique().max() > 1
     ]
     summary = summary.astype(dict.fromkeys(varying, str))
-    names = {f"{metric}_mean": "measured", f"{metric}_sd": "sd"}
-    if metric.startswith("pooled_"):
-        names[f"{metric.removeprefix('pooled_')}_mean"] = "within_slides"
+    within = metric.removeprefix("pooled_")
+    names = {f"{within}_mean": "within_slides", f"pooled_{within}_mean": "pooled"}
+    names |= {f"{metric}_mean": "measured", f"{metric}_sd": "sd"}
     measured = summary.rename(columns=names)
-    beside = [name for name in ("within_slides", *COUNTS, "leak", "holes") if name in measured]
+    beside = [name for name in (*BESIDE, *COUNTS, "leak", "holes") if name in measured]
     measured = measured[[*varying, *keys, "measured", "sd", *beside]]
     for key in keys:
         values = set(printed[key]) - {"mean"}
@@ -106,7 +107,7 @@ def _mean(measured, key, n, others):
     mean = grouped.agg(
         **{
             name: (name, lambda values: values.mean(skipna=False))
-            for name in ("measured", "within_slides")
+            for name in ("measured", *BESIDE)
             if name in measured
         },
         **{name: (name, "max" if name in same else "sum") for name in COUNTS if name in measured},
@@ -156,8 +157,8 @@ def formatted(table, best, second):
     text["difference"] = table["difference"].map(
         lambda value: "–" if pd.isna(value) else f"{value:+.3f}"
     )
-    if "within_slides" in table:
-        text["within slides"] = table["within_slides"].map(_three)
+    for name in filter(table.columns.__contains__, BESIDE):
+        text[name.replace("_", " ")] = table[name].map(_three)
     for name in filter(table.columns.__contains__, COUNTS):
         text[name.removeprefix("n_")] = table[name].map(
             lambda value: "–" if pd.isna(value) else f"{value:.0f}"

@@ -164,13 +164,16 @@ def in_a_line(error):
 
 @cache
 def code_hash(*stages):
-    """Hash of the code of the modules `stages` and of all they import from this package.
+    """Hash of the code of the modules `stages`, of all they import from this package, and of the
+    scripts of the same names.
 
     Editing a comment or a docstring changes nothing; editing a statement does. Snakemake sees only
     the scripts, so rules take this as a parameter.
     """
     folder = Path(__file__).parent
-    digest, todo, done = hashlib.sha256(), sorted(stages), set()
+    scripts = [f"../scripts/{name}" for name in stages]
+    digest, done = hashlib.sha256(), set()
+    todo = sorted([*stages, *(name for name in scripts if (folder / f"{name}.py").exists())])
     while todo:
         name = todo.pop(0)
         if name in done:
@@ -183,5 +186,15 @@ def code_hash(*stages):
                 todo += sorted([inner] if inner else [alias.name for alias in node.names])
             if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
                 node.body = node.body[ast.get_docstring(node) is not None :]
-        digest.update(f"{name}:{ast.dump(tree)}".encode())
+        digest.update(f"{name}:{_plain(tree)}".encode())
     return digest.hexdigest()[:16]
+
+
+def _plain(node):
+    """What a node of a syntax tree holds, the same text with every version of Python."""
+    if isinstance(node, ast.AST):
+        held = {
+            key: _plain(value) for key, value in ast.iter_fields(node) if value not in ([], None)
+        }
+        return type(node).__name__, held
+    return list(map(_plain, node)) if isinstance(node, list) else node

@@ -102,6 +102,14 @@ class Study:
         scores = (self.file_of("scores/scores.parquet", **cell) for cell in self.cells)
         if self.marks_holes or all(Path(path).exists() for path in scores):
             return
+        for encoder, spec in self.encoders.items():
+            for path in [] if encoders.from_hub(spec) else self.weights(encoder):
+                if not Path(path).exists():
+                    raise InputError(
+                        f"config: encoders: the weights {path} of "
+                        f"'{spec.get('model', encoder)}' are no file; give a file's path or "
+                        "'random'."
+                    )
         for cohort in self.cohorts:
             for sample in self.samples[cohort].index:
                 for kind in ("st", "metadata"):
@@ -132,6 +140,15 @@ class Study:
     def path(self, cohort, kind, sample):
         """Path of a sample's file of a kind ('st', 'metadata', 'wsis', 'patches')."""
         return str(fetch.path(cohort, self.cohorts[cohort], kind, sample))
+
+    def source(self, cohort, encoder):
+        """Where a cohort's counts and images, or its embeddings, come from."""
+        if self.is_simulated(cohort):
+            return self.simulation(cohort)
+        options = self.cohorts[cohort]
+        where = {key: options[key] for key in ("source", "folder", "revision") if key in options}
+        where["embeddings"] = options.get("embeddings", {}).get(encoder)
+        return {key: provenance.public(str(value)) for key, value in where.items()}
 
     def simulation(self, cohort):
         """Arguments of `simulate.design`."""
@@ -215,7 +232,8 @@ class Study:
         }
         if isinstance(entry, str):
             return made_by | {"precision": "fp32", "pooling": ""}
-        for path in map(Path, [] if encoders.from_hub(entry) else self.weights(encoder)):
+        local = [] if encoders.from_hub(entry) else map(Path, self.weights(encoder))
+        for path in filter(Path.exists, local):
             # its hash is in the file; too slow to take at every start
             stat = path.stat()
             made_by |= {"weights_bytes": stat.st_size, "weights_modified": stat.st_mtime}
@@ -274,6 +292,17 @@ class Study:
             for fold in range(len(folds))
         ]
 
+    @property
+    def n_folds(self):
+        """`{tables.KEYS: folds}` of all rows of the study's tables."""
+        return {
+            (cohort, strategy, encoder, panel, head, loss, auxiliary): len(folds)
+            for (cohort, strategy), folds in self.plans.items()
+            for encoder, head, auxiliary in self.fits
+            for panel in self.panels
+            for loss in grids.losses_of(self.heads[head], self.losses)
+        }
+
     def file_of(self, name, **cell):
         """Path of a file of a fit, such as 'scores/scores.parquet'."""
         stage, file = name.split("/")
@@ -283,22 +312,23 @@ class Study:
     def fit_of(self, cohort, split, encoder, panel, head, auxiliary, fold):
         """Everything that decides a fit but the data themselves."""
         folds, ranking = self.plans[cohort, split], self.ranking(auxiliary, panel)
+        made_by = self.made_by(cohort, encoder)
         of_fold = folds[int(fold)]
         lists = {name: self.gene_lists[name] for name in filter(None, (panel, ranking))}
         return {
             "samples": samples_of(of_fold, "train", "validation", "test"),
             "fold": of_fold,
             "gap_um": self.gap_um,
-            "cohort": self.simulation(cohort) if self.is_simulated(cohort) else None,
+            "cohort": self.source(cohort, encoder),
             "spots": self.config["spots"],
             "patches": self.config["patches"],
             "genes": lists,
-            "lists": [
-                own[key] for own in lists.values() for key in ("file", "ranking") if key in own
-            ],
+            "genes_of": list(self.samples[cohort].index),
             "scaling": self.config["genes"]["scaling"],
             "encoder": self.encoders[encoder],
-            "embeddings": self.made_by(cohort, encoder),
+            # the weights' hash is among the inputs', and tables are made where they are gone
+            "embeddings": made_by
+            and {key: made_by[key] for key in made_by if not key.startswith("weights_")},
             "head": self.heads[head],
             "auxiliary": self.auxiliary[auxiliary],
             "losses": self.losses,
@@ -310,6 +340,7 @@ class Study:
         """Everything that decides the scores of a fit but its predictions and the data."""
         samples = samples_of(self.plans[cohort, split][int(fold)], "test")
         return {
+            "cell": [cohort, split, encoder, panel, head, auxiliary, int(fold)],
             "samples": samples,
             "patients": {sample: self.patients[cohort][sample] for sample in samples},
             "scaling": self.config["genes"]["scaling"],
@@ -327,28 +358,34 @@ class Study:
             for cell in self.cells
         }
 
-    def synthetic_files(self, name):
-        """Paths of 'scores' or 'curves' of each sampling and thinning of the synthetic study."""
+    @property
+    def synthetic_parts(self):
+        """Each `(sampling, thinning)` of the synthetic study."""
         options = self.synthetic or {"sampling": [], "thinning": []}
-        return [
-            f"results/{self.name}/synthetic/{sampling}/thinning{thinning}/{name}.parquet"
-            for sampling, thinning in product(options["sampling"], options["thinning"])
-        ]
+        return list(product(options["sampling"], options["thinning"]))
 
-    def synthetic_of(self):
-        """Everything that decides the synthetic study but sampling and thinning."""
-        each = ("list_sizes", "sampling", "thinning")  # are in losses and paths
+    def synthetic_file(self, name, sampling, thinning):
+        """Path of 'scores' or 'curves' of a part of the synthetic study."""
+        return f"results/{self.name}/synthetic/{sampling}/thinning{thinning}/{name}.parquet"
+
+    def synthetic_of(self, sampling, thinning):
+        """Everything that decides a part of the synthetic study."""
+        options = {key: x for key, x in self.synthetic.items() if key != "list_sizes"}
         return {
             "losses": self.synthetic_losses,
             "seeds": self.config["seeds"],
-            "options": {key: x for key, x in self.synthetic.items() if key not in each},
+            "options": options | {"sampling": sampling, "thinning": float(thinning)},
             "code": code_hash("synthetic"),
         }
 
     def synthetic_made_by_now(self):
         """`{path of scores: {part: hash}}` of the synthetic study, as config and code now stand."""
-        made_by = {f"synthetic {key}": value for key, value in self.synthetic_of().items()}
-        return {path: provenance.digests(made_by) for path in self.synthetic_files("scores")}
+        return {
+            self.synthetic_file("scores", *part): provenance.digests(
+                {f"synthetic {key}": value for key, value in self.synthetic_of(*part).items()}
+            )
+            for part in self.synthetic_parts
+        }
 
     @property
     def synthetic_tables(self):

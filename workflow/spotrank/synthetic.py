@@ -257,7 +257,8 @@ def fit(
     losses: `[(name, options)]`; width, layers, epochs, restart: as in
     `resources/synthetic.yaml`;
     select_on: keep the epoch of the lowest loss on as many 'noisy' counts as there are test points,
-    drawn as the training's, or, 'noise_free', of the best Spearman with the mean itself (released).
+    drawn as the training's, or, 'noise_free', of the best Spearman with the mean itself at points
+    of all of [0, 1] (released).
     Returns DataFrames `scores`, with the columns `loss` (its number), `function, seed, spearman,
     epoch`, and `curves`, with `x, score, mean` in place of the last two.
     """

@@ -39,10 +39,11 @@ def runs(scores):
     return table.astype(dict.fromkeys((*KEYS, "leak"), object))
 
 
-def summary(scores, n_planned=None):
+def summary(scores, planned=None):
     """One row for each combination of KEYS.
 
-    n_planned: `{(cohort, split): folds that were planned}`; `holes` says how many are lacking.
+    planned: `{KEYS: folds that were planned}`, also of what has no scores; by default what is
+    there. `holes` says how many folds are lacking.
 
     Mean and standard deviation are taken over the folds and seeds of `runs`; `n_undefined` counts
     genes × slides × seeds without a correlation; `leak` says in how many folds test patients are in
@@ -66,10 +67,13 @@ def summary(scores, n_planned=None):
     tested = scores[[*KEYS, "sample"]].drop_duplicates().astype(object)
     table.insert(table.columns.get_loc("n_folds"), "n_samples", tested.groupby(KEYS).size(), True)
     table["leak"] = grouped[["fold", "leak"]].apply(_leak_in_words)
-    planned = [(n_planned or {}).get(row[:2], n) for row, n in table["n_folds"].items()]
+    planned = planned or table["n_folds"].to_dict()
+    table = table.reindex(pd.MultiIndex.from_tuples(planned, names=KEYS))
+    counts = [name for name in table if name.startswith("n_") and name != "n_auxiliary"]
+    table = table.fillna(dict.fromkeys(counts, 0) | {"leak": ""}).astype(dict.fromkeys(counts, int))
     table["holes"] = [
         f"{there} of {all} folds" if there < all else ""
-        for there, all in zip(table["n_folds"], planned, strict=True)
+        for there, all in zip(table["n_folds"], planned.values(), strict=True)
     ]
     return table.reset_index()
 
@@ -121,11 +125,12 @@ def wide(summary, metric="spearman"):
         .rename_axis(columns=None)
         for values in (f"{metric}_mean", "leak", "holes")
     )
+    leaks, holes = leaks.fillna(""), holes.fillna("")
     if _varies(summary, "cohort") and not several:
-        numbers["mean"] = numbers.mean(axis=1)
+        numbers["mean"] = numbers.mean(axis=1, skipna=False)
         for marks in (leaks, holes):
             marks["mean"] = marks.apply(lambda row: next(filter(None, row), ""), axis=1)
-    return numbers, leaks.fillna(""), holes.fillna("")
+    return numbers, leaks, holes
 
 
 def _varies(frame, column):
