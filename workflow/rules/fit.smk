@@ -26,6 +26,5 @@ rule fit:
         gpu=1,
     params:
         fit=lambda wildcards: study.fit_of(**wildcards),
-        made_by=lambda wildcards: study.made_by(wildcards.cohort, wildcards.encoder),
     script:
         "../scripts/fit.py"

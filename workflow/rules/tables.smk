@@ -1,9 +1,9 @@
-METADATA = [str(fetch.table_path(name, cohort)) for name, cohort in study.cohorts.items()]
+METADATA = {name: str(fetch.table_path(name, own)) for name, own in study.cohorts.items()}
 
 
 rule splits:
     input:
-        METADATA,
+        METADATA.values(),
     output:
         f"results/{study.name}/tables/splits.tsv",
     log:
@@ -57,7 +57,7 @@ rule tables:
         runtime=minutes(30),
     params:
         config=study.config,
-        tables=METADATA,
+        tables=[path for name, path in METADATA.items() if not study.is_simulated(name)],
         cells=lambda wildcards: study.made_by_now(),
         marks_holes=study.marks_holes,
         found=lambda wildcards: found(fits("scores/scores.parquet")),

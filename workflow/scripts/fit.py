@@ -28,7 +28,7 @@ with job(snakemake.log[0]):
         genes += others if auxiliary["number"] == "all" else others[: auxiliary["number"]]
     options, about = dict(params["head"]["options"]), {}
     if "embeddings" in given.keys():  # noqa: SIM118 (a list with names)
-        features = (embed.read(path, snakemake.params.made_by) for path in given.embeddings)
+        features = (embed.read(path, params["embeddings"]) for path in given.embeddings)
     else:
         px = encoders.PIXELS
         if params["encoder"] != "pixels":
