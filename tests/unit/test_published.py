@@ -130,7 +130,12 @@ def test_figures_of_all_printed_tables(path):
     table, keys, metric = published.read(path)
     beside = table.rename(columns={metric: "published"}).assign(measured=0.1, sd=0.02)
     beside = beside.reindex(columns=[*keys, "published", "published_sd", "measured", "sd"])
-    report.plt.close(report.beside_published(beside, metric))
+    figure = report.beside_published(beside, metric)
+    for axis in figure.axes:  # no panel's numbers lie outside of it
+        low, high = axis.get_xlim()
+        assert low < 0.1 < high
+        assert low < table[metric].min() <= table[metric].max() < high
+    report.plt.close(figure)
 
 
 def test_numbers_are_as_printed(reference):

@@ -100,6 +100,7 @@ def beside_published(table, metric):
         height = 0.9 + 0.22 * max(len(rows) for _, rows in panels)
         figure, axes = grid(len(panels), width=3.6, height=height)
         for axis, (setting, rows) in zip(axes, panels, strict=True):
+            axis.sharex(axes[0])  # before anything is drawn, or the limits stay the first panel's
             y = np.arange(len(rows))
             axis.hlines(y, rows["published"], rows["measured"], color="#999999", lw=1)
             axis.errorbar(
@@ -114,7 +115,6 @@ def beside_published(table, metric):
             axis.invert_yaxis()
             axis.set_title(setting.replace("_", " "), fontsize=9)
             axis.set_xlabel(metric.replace("_", " "))
-            axis.sharex(axes[0])
         figure.legend(
             *axes[0].get_legend_handles_labels(), loc="outside upper left", ncols=2, frameon=False
         )
