@@ -77,6 +77,11 @@ def fits(name):
     return [study.file_of(name, **cell) for cell in study.cells]
 
 
+def synthetic_files(name):
+    """'scores' or 'curves' of every part of the synthetic study."""
+    return [study.synthetic_file(name, *part) for part in study.synthetic_parts]
+
+
 def asked(paths):
     """`paths` as input files; where holes are marked nothing is asked for, see `found`."""
     return [] if study.marks_holes else paths

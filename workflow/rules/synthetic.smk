@@ -1,11 +1,6 @@
 SYNTHETIC = f"results/{study.name}/synthetic/{{sampling}}/thinning{{thinning}}"
 
 
-def synthetic_files(name):
-    """'scores' or 'curves' of every part of the synthetic study."""
-    return [study.synthetic_file(name, *part) for part in study.synthetic_parts]
-
-
 rule synthetic:
     output:
         scores=f"{SYNTHETIC}/scores.parquet",
