@@ -79,6 +79,16 @@ def running_fit(env, done=()):
     )[0]
 
 
+def pids_of(env, job):
+    """Waits for the processes of a job, which is said to run before they are listed."""
+
+    def listed():
+        with suppress(subprocess.CalledProcessError):
+            return re.findall(r"^(\d+)", ask(env, "listpids", job), re.MULTILINE)
+
+    return wait_for(listed, "processes of a job")
+
+
 def tables(folder):
     return {path.name: path.read_bytes() for path in (folder / TABLES).iterdir()}
 
@@ -158,7 +168,7 @@ def test_failed_jobs_are_reported_and_a_killed_run_goes_on(local, submitted, use
     options = [*profiles(folder, **{"set-resources": too_little}), "--retries", "0", SUMMARY]
     run = start(folder, STUDY, *options, env=users)
     hanging = running_fit(users, done)["JobId"]
-    for pid in re.findall(r"^(\d+)", ask(users, "listpids", hanging), re.MULTILINE):
+    for pid in pids_of(users, hanging):
         with suppress(ProcessLookupError):
             os.kill(int(pid), signal.SIGSTOP)
     ask(users, "update", f"JobId={hanging}", "EndTime=now+1")
