@@ -247,8 +247,9 @@ def trusted(cells, paths, marks_holes):
     listed = "; ".join(f"{path} {words}" for path, words in holes.items())
     if holes and not marks_holes:
         raise InputError(
-            f"{len(holes)} of the tables' cells can't be trusted: {listed}; touch data that "
-            "changed, delete these files and their fits, and run again, or set report.holes: mark."
+            f"{len(holes)} of the tables' cells can't be trusted: {listed}; delete these "
+            "files and their fits, touch data that changed, and run again, or set report.holes: "
+            "mark."
         )
     if not scores:
         raise InputError(f"none of {len(cells)} cells can be used: {listed}; run the study first.")
