@@ -148,7 +148,8 @@ def test_spoiled_cache(finished, copy, kind, spoil):
     path.write_bytes(content)
     printed, code = snakemake(copy, STUDY)
     assert code == 1
-    assert re.search(rf"{OUTPUTS[kind]}:? .*delete (it|these files).* and run again", printed)
+    advice = "delete (it|these files and their fits, touch data that changed,) and run again"
+    assert re.search(rf"{OUTPUTS[kind]}:? .*{advice}", printed)
     assert "Traceback" not in printed
     path.unlink()
     printed, code = snakemake(copy, STUDY)

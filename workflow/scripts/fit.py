@@ -24,7 +24,8 @@ with job(snakemake.log[0]):
     if given.ranking:
         ranking, of_ranking = panel.load(given.ranking[0])
         parents.append(of_ranking)
-        others = [gene for gene in ranking if gene not in set(genes)]
+        chosen = set(genes)
+        others = [gene for gene in ranking if gene not in chosen]
         genes += others if auxiliary["number"] == "all" else others[: auxiliary["number"]]
     options, about = dict(params["head"]["options"]), {}
     if "embeddings" in given.keys():  # noqa: SIM118 (a list with names)

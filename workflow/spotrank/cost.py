@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from spotrank.heads import HEADS
+from spotrank import grids
 
 # Assumed of one GPU of the class of an A100 or H100; no more than a third of what they can do.
 FLOPS = {"fp32": 10e12, "fp16": 50e12, "bf16": 50e12}
@@ -48,7 +48,7 @@ def seconds_a_patch(spec):
 def of_fit(study, spots, cell):
     """Seconds of one fit."""
     head = study.heads[cell["head"]]
-    if hasattr(HEADS[head["head"]](1, 1), "solve"):
+    if hasattr(grids.built(head), "solve"):
         return 0
     fold, training = study.plans[cell["cohort"], cell["split"]][cell["fold"]], head["training"]
     n_runs = len(study.losses) * len(study.config["seeds"])

@@ -97,8 +97,8 @@ def record(stage, output, paths, began, parents=(), made_by=None, encoders=None)
         "versions": {f"{stage} {name}": installed(name) for name in PACKAGES if installed(name)},
     }
     for parent in parents:
-        for key in own:
-            own[key] = (_versions if key == "versions" else dict.__or__)(parent[key], own[key])
+        versions = _versions(parent["versions"], own["versions"])
+        own = {key: parent[key] | own[key] for key in own} | {"versions": versions}
     return own
 
 

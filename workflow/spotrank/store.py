@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
+CODE = Path(__file__).parent
 DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
 
 
@@ -170,24 +171,32 @@ def code_hash(*stages):
     Editing a comment or a docstring changes nothing; editing a statement does. Snakemake sees only
     the scripts, so rules take this as a parameter.
     """
-    folder = Path(__file__).parent
     scripts = [f"../scripts/{name}" for name in stages]
     digest, done = hashlib.sha256(), set()
-    todo = sorted([*stages, *(name for name in scripts if (folder / f"{name}.py").exists())])
+    todo = sorted([*stages, *(name for name in scripts if (CODE / f"{name}.py").exists())])
     while todo:
         name = todo.pop(0)
         if name in done:
             continue
         done.add(name)
-        tree = ast.parse((folder / f"{name}.py").read_text(encoding="utf-8"))
-        for node in ast.walk(tree):
-            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("spotrank"):
-                inner = node.module.partition(".")[2]
-                todo += sorted([inner] if inner else [alias.name for alias in node.names])
-            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
-                node.body = node.body[ast.get_docstring(node) is not None :]
-        digest.update(f"{name}:{_plain(tree)}".encode())
+        text, imported = _code(name)
+        todo += imported
+        digest.update(f"{name}:{text}".encode())
     return digest.hexdigest()[:16]
+
+
+@cache
+def _code(name):
+    """A module's statements as text, and the modules of this package that it imports."""
+    tree = ast.parse((CODE / f"{name}.py").read_text(encoding="utf-8"))
+    imported = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("spotrank"):
+            inner = node.module.partition(".")[2]
+            imported += sorted([inner] if inner else [alias.name for alias in node.names])
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
+            node.body = node.body[ast.get_docstring(node) is not None :]
+    return str(_plain(tree)), imported
 
 
 def _plain(node):

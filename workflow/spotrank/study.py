@@ -1,5 +1,6 @@
 """A study: its config, with every name in it looked up and every grid laid out."""
 
+from collections import Counter
 from itertools import product
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pandas as pd
 import yaml
 
 from spotrank import config as configs
-from spotrank import encoders, fetch, grids, provenance, published, split
+from spotrank import encoders, fetch, grids, provenance, published, split, tables
 from spotrank.split import samples_of
 from spotrank.store import InputError, code_hash
 
@@ -103,8 +104,8 @@ class Study:
         if self.marks_holes or all(Path(path).exists() for path in scores):
             return
         for encoder, spec in self.encoders.items():
-            for path in [] if encoders.from_hub(spec) else self.weights(encoder):
-                if not Path(path).exists():
+            for path in self._local_weights(encoder):
+                if not path.exists():
                     raise InputError(
                         f"config: encoders: the weights {path} of "
                         f"'{spec.get('model', encoder)}' are no file; give a file's path or "
@@ -167,6 +168,10 @@ class Study:
         """The encoder's file of weights, local or from the hub, as a list of input files."""
         spec = self.encoders[encoder]
         return [] if isinstance(spec, str) or spec["weights"] == "random" else [spec["weights"]]
+
+    def _local_weights(self, encoder):
+        """Those of `weights` that are the user's own."""
+        return [] if encoders.from_hub(self.encoders[encoder]) else map(Path, self.weights(encoder))
 
     def batch_size(self, encoder):
         """Patches that an encoder takes at a time."""
@@ -232,8 +237,7 @@ class Study:
         }
         if isinstance(entry, str):
             return made_by | {"precision": "fp32", "pooling": ""}
-        local = [] if encoders.from_hub(entry) else map(Path, self.weights(encoder))
-        for path in filter(Path.exists, local):
+        for path in filter(Path.exists, self._local_weights(encoder)):
             # its hash is in the file; too slow to take at every start
             stat = path.stat()
             made_by |= {"weights_bytes": stat.st_size, "weights_modified": stat.st_mtime}
@@ -295,13 +299,11 @@ class Study:
     @property
     def n_folds(self):
         """`{tables.KEYS: folds}` of all rows of the study's tables."""
-        return {
-            (cohort, strategy, encoder, panel, head, loss, auxiliary): len(folds)
-            for (cohort, strategy), folds in self.plans.items()
-            for encoder, head, auxiliary in self.fits
-            for panel in self.panels
-            for loss in grids.losses_of(self.heads[head], self.losses)
-        }
+        return Counter(
+            tuple((cell | {"loss": loss})[key] for key in tables.KEYS)
+            for cell in self.cells
+            for loss in grids.losses_of(self.heads[cell["head"]], self.losses)
+        )
 
     def file_of(self, name, **cell):
         """Path of a file of a fit, such as 'scores/scores.parquet'."""
