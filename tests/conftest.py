@@ -34,7 +34,7 @@ def her2st():
 @pytest.fixture(scope="session")
 def cohort(tmp_path_factory):
     """A small simulated cohort as a folder of files: SIM1, SIM2 of one patient, SIM3, SIM4, …"""
-    from spotrank import simulate
+    from spotrank.cohorts import simulate
 
     folder = tmp_path_factory.mktemp("cohort")
     options = {"patients": 4, "spots": 40, "genes": 60, "seed": 1}

@@ -20,7 +20,9 @@ from conftest import ROOT
 from loopback import TOKEN, Hub, of_folder
 from runs import snakemake
 from safetensors.torch import save_file
-from spotrank import embed, encoders, fetch, simulate
+
+from spotrank.cohorts import fetch, simulate
+from spotrank.encoders import embed, registry
 
 CONFIGS = ROOT / "config/published"
 SMALL = {"patients": 3, "spots": 40, "genes": 1500, "seed": 1}
@@ -95,7 +97,7 @@ def repositories(folder, configs, table):
                 served / f"{kind}/{sample}.{suffix}",
             )
     rows.to_csv(served / "HEST_v1_1_0.csv", index=False)
-    row, weights = encoders.registry()[ENCODER], folder / "weights.safetensors"
+    row, weights = registry.rows()[ENCODER], folder / "weights.safetensors"
     save_file(timm.create_model(row["model"]).state_dict(), weights)
     return {
         ("dataset", "MahmoodLab/hest"): of_folder(served),

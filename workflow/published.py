@@ -13,8 +13,9 @@ import pandas as pd
 from snakemake.api import SnakemakeApi
 from snakemake.settings.enums import PrintDag, Quietness
 from snakemake.settings.types import ConfigSettings, DAGSettings, OutputSettings, ResourceSettings
-from spotrank import fetch
-from spotrank.store import InputError
+
+from spotrank.base.store import InputError
+from spotrank.cohorts import fetch
 
 ROOT = Path(__file__).parents[1]
 

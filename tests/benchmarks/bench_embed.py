@@ -17,7 +17,9 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "workflow"))
 
-from spotrank import embed, encoders, simulate, slides
+from spotrank.cohorts import simulate
+from spotrank.encoders import embed, loading, registry
+from spotrank.spots import slides
 
 SMALL, MIDDLE, LARGE = "resnet18", "vit_base_patch16_224", "vit_large_patch16_224"
 SECONDS = 15  # about, for each rate
@@ -52,7 +54,7 @@ def rate(function, n, batches):
 
 def bare(spec, batch, seconds, compiled=False):
     """Rate of the forward pass alone, on a random tensor that is where it is needed."""
-    module, config = encoders.network(**spec)
+    module, config = loading.network(**spec)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     module = module.to(device)
     if compiled:
@@ -101,10 +103,10 @@ def throughput(folder, threads):
           + ("  compiled" if gpu else ""))  # fmt: skip
     for model in (SMALL, MIDDLE, LARGE):
         for precision in precisions:
-            _, spec = encoders.resolve({"model": model, "weights": "random",
+            _, spec = registry.resolve({"model": model, "weights": "random",
                                         "precision": precision})  # fmt: skip
             forward = bare(spec, batch, SECONDS)
-            encoder = encoders.load(spec, 224, threads)
+            encoder = loading.load(spec, 224, threads)
             n = batch * max(2, round(SECONDS * min(forward, reading) / batch))
             streaming = streamed(encoder, folder, batch, threads, n)
             # on a CPU they share the cores: the times add; beside a GPU the slower one counts
@@ -119,7 +121,7 @@ def throughput(folder, threads):
 def statistics(folder, threads):
     source = patches(folder, 512, 224)
     batch = np.stack([source[i] for i in range(64)])
-    encoder = encoders.load("stain_statistics", 224, threads)
+    encoder = loading.load("stain_statistics", 224, threads)
     encoder.embed(batch)
     computing = rate(lambda: encoder.embed(batch), 64, 64)
     streaming, reading = (
@@ -133,7 +135,7 @@ def statistics(folder, threads):
 
 def peak(folder, n):
     """Peak memory (MB) of this process when it has embedded `n` spots of the slide in `folder`."""
-    streamed(encoders.load("stain_statistics", 64, 2), folder, 64, 2, n)
+    streamed(loading.load("stain_statistics", 64, 2), folder, 64, 2, n)
     status = Path("/proc/self/status").read_text()
     return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) / 1024
 

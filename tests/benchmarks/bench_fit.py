@@ -16,9 +16,10 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "workflow"))
 
-from spotrank import fit, score
-from spotrank.batches import Spots
-from spotrank.losses import LOSSES
+from spotrank.fitting import fit
+from spotrank.fitting.batches import Spots
+from spotrank.fitting.losses import LOSSES
+from spotrank.scoring import score
 
 SEVEN = [
     "mse", "poisson", "negative_binomial", "margin_rank", "pearson", "strank_list", "strank_pair",

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 import torch
-from spotrank.auxiliary import DkGSB
 from torch.nn.functional import linear
+
+from spotrank.fitting.auxiliary import DkGSB
 
 
 @pytest.fixture(scope="module")

@@ -6,9 +6,14 @@ import pytest
 import torch
 import yaml
 from conftest import ROOT
-from spotrank import embed, expression, fit, metrics, pair, panel
-from spotrank.batches import assemble, parts_of
 from test_workflow import snakemake
+
+from spotrank.encoders import embed
+from spotrank.fitting import fit, predict
+from spotrank.fitting.batches import assemble, parts_of
+from spotrank.genes import panel
+from spotrank.scoring import metrics
+from spotrank.spots import expression, pair
 
 SECTIONS = ["SPA139", "SPA140", "SPA141", "SPA145"]
 QC = {"min_genes": 200, "min_spots": 3, "max_mito": 0.2}
@@ -67,7 +72,7 @@ def test_scores_are_the_published_ones(sections, reference):
     head = "linear", {}
     runs, parameters, _ = fit.fit(train, validation, losses, [0, 1, 2], head, PUBLISHED, "panel")
     truth = torch.as_tensor(expression.target(test.counts, test.counts.sum(1)))
-    for run, _, score in fit.predict(parameters, head, test):
+    for run, _, score in predict.predict(parameters, head, test):
         rho = metrics.spearman(torch.as_tensor(score), truth)
         runs.loc[run, "spearman"] = rho.nanmean().item()
     ours = runs.groupby("loss")["spearman"].mean()

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 import torch
-from spotrank.losses import LOSSES, Batch
+
+from spotrank.fitting.losses import LOSSES, Batch
 
 CASES = {  # the published name: ours, its options
     "mse": ("mse", {}),

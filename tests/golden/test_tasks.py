@@ -6,9 +6,12 @@ import pandas as pd
 import pytest
 import yaml
 from conftest import ROOT, need
-from spotrank import cost, fetch
-from spotrank.store import InputError
-from spotrank.study import Study
+
+from spotrank.base.store import InputError
+from spotrank.cohorts import fetch
+from spotrank.study import cost
+from spotrank.study.files import Files
+from spotrank.study.study import Study
 
 TASKS = [
     f"{study}/{task}"
@@ -81,7 +84,7 @@ def test_only_what_is_needed(hest):
     assert study("STRank/IDC").hest_kinds == ["st", "metadata", "wsis"]
     patches = study("STRank/IDC", patches={"source": "patches"})
     assert patches.hest_kinds == ["st", "metadata", "patches"]
-    assert patches.path("c", "patches", "TENX95") == "resources/hest/main/patches/TENX95.h5"
+    assert Files(patches).path("c", "patches", "TENX95") == "resources/hest/main/patches/TENX95.h5"
 
 
 PUBLISHED = {  # encoders × heads × strategies, panels, and folds of each cohort and split

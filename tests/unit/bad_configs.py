@@ -4,7 +4,9 @@ import shutil
 from pathlib import Path
 
 import pandas as pd
-from spotrank.study import Study
+
+from spotrank.study.files import Files
+from spotrank.study.study import Study
 
 
 def change(*path, to):
@@ -290,7 +292,7 @@ def rename(config, sample, new):
 
 def check_config(edit, folder, config):
     edit(config)
-    Study(config)
+    Files(Study(config))
 
 
 FOLDERS = {
@@ -323,4 +325,4 @@ FOLDERS = {
 def check_folder(edit, folder, config):
     config["cohorts"]["c"]["samples"] = ["SIM1", "SIM3", "SIM4"]
     edit(folder)
-    Study(config)
+    Files(Study(config))

@@ -11,7 +11,10 @@ import pandas as pd
 import torch
 from PIL import Image
 from safetensors.torch import save_file
-from spotrank import embed, encoders, pair, panel, slides
+
+from spotrank.encoders import embed, loading
+from spotrank.genes import panel
+from spotrank.spots import pair, slides
 
 PATCHES = {"size": 224, "um_per_px": 0.5, "source": "wsis"}
 QC = {"min_genes": 10, "min_spots": 3, "max_mito": 0.2}
@@ -356,6 +359,6 @@ def check_weights(suffix):
     def check(edit, folder, config):
         path = folder / f"weights{suffix}"
         edit(path)
-        encoders.load({"model": "test_resnet", "weights": str(path)}, 224)
+        loading.load({"model": "test_resnet", "weights": str(path)}, 224)
 
     return check

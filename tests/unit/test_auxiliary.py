@@ -1,11 +1,14 @@
 import numpy as np
 import pytest
 import torch
-from spotrank import expression, fit, metrics
-from spotrank.auxiliary import STRATEGIES, DkGSB, Uncertainty, adam
-from spotrank.batches import Spots
-from spotrank.losses import LOSSES
 from test_fit import TRAINING, predictions, spots
+
+from spotrank.fitting import fit
+from spotrank.fitting.auxiliary import STRATEGIES, DkGSB, Uncertainty, adam
+from spotrank.fitting.batches import Spots
+from spotrank.fitting.losses import LOSSES
+from spotrank.scoring import metrics
+from spotrank.spots import expression
 
 LOW_RANK = "low_rank", {"rank": 2}
 

@@ -13,8 +13,12 @@ import numpy as np
 import pytest
 from bad_files import PATCHES, QC
 from conftest import ROOT
-from spotrank import batches, encoders, pair, panel
-from spotrank.store import InputError
+
+from spotrank.base.store import InputError
+from spotrank.encoders import loading
+from spotrank.fitting import batches
+from spotrank.genes import panel
+from spotrank.spots import pair
 
 DOCS = ROOT / "docs/errors.md"
 WRITE = os.environ.get("ERRORS") == "write"
@@ -86,4 +90,4 @@ def test_embeddings_of_another_sample(cohort):
 
 def test_unknown_timm_model():
     with pytest.raises(InputError, match=r"no model 'resnet81', did you mean 'resnet"):
-        encoders.load({"model": "resnet81", "weights": "random"}, 224)
+        loading.load({"model": "resnet81", "weights": "random"}, 224)

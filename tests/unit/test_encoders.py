@@ -13,11 +13,12 @@ from conftest import ROOT
 from huggingface_hub import constants
 from loopback import COMMIT, TOKEN, Hub, of_folder
 from safetensors.torch import load_file, save, save_file
-from spotrank import encoders
-from spotrank.store import InputError
 from torch.utils.flop_counter import FlopCounterMode
 
-ROWS = encoders.registry()
+from spotrank.base.store import InputError
+from spotrank.encoders import loading, registry, weights
+
+ROWS = registry.rows()
 # their architecture is in a package, or in code of their repository, that is not ours to bring
 ELSEWHERE = {"musk": "pip install fairscale git", "keep": "encoder: keep, remote_code: true"}
 NEEDED = {
@@ -28,14 +29,14 @@ NEEDED = {
 
 @pytest.mark.parametrize("name", ROWS)
 def test_row(name):
-    _, spec = encoders.resolve({"encoder": name, "weights": "random"})
+    _, spec = registry.resolve({"encoder": name, "weights": "random"})
     assert set(spec) >= NEEDED
     if name in ELSEWHERE:
         with pytest.raises(InputError, match=ELSEWHERE[name]):
-            encoders.network(**spec)
+            loading.network(**spec)
         return
     with torch.device("meta"):
-        module, config = encoders.network(**spec)
+        module, config = loading.network(**spec)
         px = config["input_size"][1]
         images = torch.empty(2, 3, px, px)
         with FlopCounterMode(display=False) as counter, torch.no_grad():
@@ -76,7 +77,7 @@ def tiny(kind, folder):
 
 def served(monkeypatch, tmp_path, name, files, gated=False):
     """A loopback hub that has `files` as the repository of the row `name`."""
-    row = encoders.registry()[name]
+    row = registry.rows()[name]
     server = Hub({(row["kind"], row["repo"]): files}, gated=(row["repo"],) if gated else ())
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HF_TOKEN", TOKEN)
@@ -87,8 +88,8 @@ def served(monkeypatch, tmp_path, name, files, gated=False):
 def fetched(monkeypatch, server, name, **changes):
     """The spec of a row whose weights were fetched from `server`."""
     monkeypatch.setenv("HF_ENDPOINT", server.url)
-    _, spec = encoders.resolve({"encoder": name, **changes})
-    encoders.fetch_weights(encoders.row(name, "main"), spec["weights"])
+    _, spec = registry.resolve({"encoder": name, **changes})
+    weights.fetch(registry.row(name, "main"), spec["weights"])
     return spec
 
 
@@ -112,7 +113,7 @@ def test_transformers_from_the_hub(monkeypatch, tmp_path, name, kind, pooling):
     model = tiny(kind, tmp_path / "repository")
     with served(monkeypatch, tmp_path, name, of_folder(tmp_path / "repository")) as server:
         spec = fetched(monkeypatch, server, name, pooling=pooling)
-    encoder = encoders.load(spec, 224)
+    encoder = loading.load(spec, 224)
     assert encoder.about["commit"] == COMMIT
     with torch.inference_mode():
         tokens = model(pixel_values=standardised(spec)).last_hidden_state
@@ -129,7 +130,7 @@ def test_weights_that_lack_a_tensor(monkeypatch, tmp_path):
     with served(monkeypatch, tmp_path, "phikon", of_folder(tmp_path / "repository")) as server:
         spec = fetched(monkeypatch, server, "phikon")
     with pytest.raises(InputError, match=r"don't fit a ViTModel: \S+ is wrong or missing"):
-        encoders.load(spec, 224)
+        loading.load(spec, 224)
 
 
 def test_remote_code_needs_the_switch(monkeypatch, tmp_path):
@@ -149,28 +150,28 @@ def test_remote_code_needs_the_switch(monkeypatch, tmp_path):
     with served(monkeypatch, tmp_path, "keep", files) as server:
         spec = fetched(monkeypatch, server, "keep")
         with pytest.raises(InputError, match=r"'keep' needs code .* \{encoder: keep, remote_code"):
-            encoders.load(spec, 224)
+            loading.load(spec, 224)
         spec = fetched(monkeypatch, server, "keep", remote_code=True, precision="fp32")
-    vectors = encoders.load(spec, 224).embed(PATCHES)
+    vectors = loading.load(spec, 224).embed(PATCHES)
     torch.testing.assert_close(vectors, linear(standardised(spec).mean((2, 3))).detach())
 
 
 def shallow(monkeypatch, name):
     """Leave a row one block, to save time."""
-    arguments = encoders.registry()[name]["arguments"] | {"depth": 1}
-    monkeypatch.setitem(encoders.registry()[name], "arguments", arguments)
+    arguments = registry.rows()[name]["arguments"] | {"depth": 1}
+    monkeypatch.setitem(registry.rows()[name], "arguments", arguments)
 
 
 def test_conch_as_its_checkpoint_names_it(monkeypatch, tmp_path):
     shallow(monkeypatch, "conch_v1")
-    _, spec = encoders.resolve({"encoder": "conch_v1", "weights": "random"})
-    module, _ = encoders.network(**spec)
+    _, spec = registry.resolve({"encoder": "conch_v1", "weights": "random"})
+    module, _ = loading.network(**spec)
     state = {f"visual.{key}": x for key, x in module.state_dict().items()}
     state |= {"visual.proj_contrast": torch.zeros(1), "text.positions": torch.zeros(1)}
     torch.save(state, tmp_path / "pytorch_model.bin")
     with served(monkeypatch, tmp_path, "conch_v1", of_folder(tmp_path), gated=True) as server:
         spec = fetched(monkeypatch, server, "conch_v1")
-    loaded, _ = encoders.network(**spec)
+    loaded, _ = loading.network(**spec)
     for key, x in loaded.state_dict().items():
         assert torch.equal(x, module.state_dict()[key]), key
 
@@ -181,7 +182,7 @@ def test_weights_of_the_hub_are_not_unpickled(monkeypatch, tmp_path):
     with served(monkeypatch, tmp_path, "gpfm", of_folder(tmp_path)) as server:
         spec = fetched(monkeypatch, server, "gpfm")
     with pytest.raises(InputError, match="holds more than tensors and is not unpickled"):
-        encoders.load(spec, 224)
+        loading.load(spec, 224)
 
 
 def test_a_repository_without_weights(monkeypatch, tmp_path):
@@ -204,12 +205,12 @@ def test_a_repository_without_weights(monkeypatch, tmp_path):
     ],
 )
 def test_label(entry, label):
-    assert encoders.resolve(entry)[0] == label
+    assert registry.resolve(entry)[0] == label
 
 
 def test_what_decides_is_in_the_spec():
-    _, spec = encoders.resolve({"encoder": "uni_v2", "precision": "fp32", "revision": "abc"})
-    decides = encoders.decides(spec)
+    _, spec = registry.resolve({"encoder": "uni_v2", "precision": "fp32", "revision": "abc"})
+    decides = registry.decides(spec)
     assert (decides["precision"], decides["pooling"], decides["revision"]) == (
         "fp32", "token", "abc",
     )  # fmt: skip
@@ -218,9 +219,9 @@ def test_what_decides_is_in_the_spec():
 
 
 def test_a_crop_is_the_middle_of_the_patch():
-    _, spec = encoders.resolve({"encoder": "gigapath", "weights": "random", "precision": "fp32"})
+    _, spec = registry.resolve({"encoder": "gigapath", "weights": "random", "precision": "fp32"})
     spec |= {"model": "test_vit", "arguments": {"img_size": 224}}
-    encoder = encoders.load(spec, 224)
+    encoder = loading.load(spec, 224)
     assert encoder.size == 256
     patches = np.zeros((1, 256, 256, 3), "u1")
     patches[:, 16:240, 16:240] = PATCHES[:1]
@@ -232,8 +233,8 @@ def test_a_crop_is_the_middle_of_the_patch():
 
 def test_jobs_side_by_side_take_a_gpu_each(tmp_path):
     code = (
-        "import sys, time; sys.path.insert(0, 'workflow'); from spotrank import encoders;"
-        "print(encoders.claim(['a', 'b'], 0.01), flush=True); sys.stdin.read()"
+        "import sys, time; sys.path.insert(0, 'workflow'); from spotrank.encoders import gpu;"
+        "print(gpu.claim(['a', 'b'], 0.01), flush=True); sys.stdin.read()"
     )
     start = [sys.executable, "-c", code]
     options = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "cwd": ROOT}
@@ -249,10 +250,10 @@ def test_jobs_side_by_side_take_a_gpu_each(tmp_path):
 @pytest.mark.parametrize("precision", ["fp16", "bf16"])
 def test_precisions_differ_a_little(precision):
     specs = [
-        encoders.resolve({"model": "test_vit", "weights": "random", "precision": name})[1]
+        registry.resolve({"model": "test_vit", "weights": "random", "precision": name})[1]
         for name in ("fp32", precision)
     ]
-    whole, half = (encoders.load(spec, 160) for spec in specs)
+    whole, half = (loading.load(spec, 160) for spec in specs)
     patches = np.ascontiguousarray(PATCHES[:, : whole.size, : whole.size])
     a, b = whole.embed(patches), half.embed(patches)
     assert a.dtype == b.dtype == torch.float32

@@ -1,10 +1,13 @@
 import numpy as np
 import pytest
 import torch
-from spotrank import expression, fit, metrics
-from spotrank.batches import BATCHES, Side, Spots, parts_of
-from spotrank.losses import LOSSES
-from spotrank.store import InputError
+
+from spotrank.base.store import InputError
+from spotrank.fitting import fit, predict
+from spotrank.fitting.batches import BATCHES, Side, Spots, parts_of
+from spotrank.fitting.losses import LOSSES
+from spotrank.scoring import metrics
+from spotrank.spots import expression
 
 TRAINING = {
     "learning_rate": 1e-2,
@@ -41,7 +44,7 @@ def spots(seed, n=120, d=6, genes=4, tissues=2):
 def predictions(parameters, head, test):
     """`(runs, n_spots, n_genes)`."""
     parts = {}
-    for run, _, score in fit.predict(parameters, head, test):
+    for run, _, score in predict.predict(parameters, head, test):
         parts.setdefault(run, []).append(score)
     return torch.as_tensor(np.stack([np.concatenate(part) for part in parts.values()]))
 
@@ -103,7 +106,7 @@ def test_calibration_is_least_squares():
     blocks = [
         (run, block, score[run, block]) for run in (0, 1) for block in (slice(0, 20), slice(20, 30))
     ]
-    slope, intercept = fit.calibrate(blocks, target, 2)
+    slope, intercept = predict.calibrate(blocks, target, 2)
     expected = np.polyfit(score[1, :, 2], target[:, 2], 1)
     assert (slope[1, 2], intercept[1, 2]) == pytest.approx(tuple(expected))
 

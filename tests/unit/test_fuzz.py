@@ -10,10 +10,15 @@ from bad_files import PATCHES, QC
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save_file
-from spotrank import embed, encoders, fetch, hest, pair, panel, slides
-from spotrank.config import SCHEMA
-from spotrank.store import InputError
-from spotrank.study import Study
+
+from spotrank.base.store import InputError
+from spotrank.cohorts import fetch, hest
+from spotrank.encoders import embed, loading, registry
+from spotrank.genes import panel
+from spotrank.spots import pair, slides
+from spotrank.study.config import SCHEMA
+from spotrank.study.files import Files
+from spotrank.study.study import Study
 
 # the same examples every time: a library that reads damaged files in C may do anything
 FUZZ = settings(
@@ -74,7 +79,7 @@ def test_config(study, edits):
         if isinstance(place, dict):
             place[last] = value
     try:
-        Study(config)
+        Files(Study(config))
     except InputError as error:
         refused(error)
 
@@ -83,7 +88,7 @@ def test_config(study, edits):
 @settings(FUZZ, max_examples=100)
 def test_config_that_is_anything(value):
     try:
-        Study(value)
+        Files(Study(value))
     except InputError as error:
         refused(error)
 
@@ -110,10 +115,10 @@ def slide(path):
 
 
 def weights(path):
-    return encoders.load(encoders.resolve({"model": "test_resnet", "weights": str(path)})[1], 224)
+    return loading.load(registry.resolve({"model": "test_resnet", "weights": str(path)})[1], 224)
 
 
-STATE = encoders.network("test_resnet", "random")[0].state_dict()
+STATE = loading.network("test_resnet", "random")[0].state_dict()
 READERS = {  # name of a file, how it comes about, how it is read
     "SIM1.h5ad": (None, lambda path: pair.pair(path, path.with_name("SIM1.json"), QC, PATCHES)),
     "SIM1.tif": (None, slide),

@@ -7,9 +7,13 @@ from sklearn.decomposition import PCA
 from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from spotrank import auxiliary, encoders, expression, fit, heads, metrics
-from spotrank.batches import Side, Spots
 from test_fit import ALL, TRAINING, predictions, spots
+
+from spotrank.encoders import loading
+from spotrank.fitting import auxiliary, fit, heads, predict
+from spotrank.fitting.batches import Side, Spots
+from spotrank.scoring import metrics
+from spotrank.spots import expression
 
 SMALL = {
     "linear": {},
@@ -50,7 +54,9 @@ def test_chunks_and_company_change_nothing(name):
 def calibrated(parameters, head):
     """Predictions in log1p units: what a loss leaves free, shift and scale, is gone."""
     train, test = spots(0), spots(2)
-    slope, intercept = fit.calibrate(fit.predict(parameters, head, train), target(train), 18)
+    slope, intercept = predict.calibrate(
+        predict.predict(parameters, head, train), target(train), 18
+    )
     return predictions(parameters, head, test).numpy() * slope[:, None] + intercept[:, None]
 
 
@@ -184,7 +190,7 @@ def test_histogene_sees_neighbours_and_where_they_are():
     assert not torch.allclose(head.score(parameters, other, place)[:, :-1], score[:, :-1])
 
 
-NETWORK = partial(encoders.network, "test_resnet")
+NETWORK = partial(loading.network, "test_resnet")
 
 
 def painted(seed, n=96, px=32):

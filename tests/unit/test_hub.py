@@ -5,8 +5,9 @@ import os
 import pytest
 from huggingface_hub import constants
 from loopback import COMMIT, TOKEN, Fault, Hub
-from spotrank import fetch, hub
-from spotrank.store import InputError
+
+from spotrank.base.store import InputError
+from spotrank.cohorts import fetch, hub
 
 HEST = ("MahmoodLab/hest", "dataset")
 LARGE = os.urandom(300_000)

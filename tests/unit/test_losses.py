@@ -6,7 +6,8 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from spotrank.losses import LOSSES, Batch
+
+from spotrank.fitting.losses import LOSSES, Batch
 
 WITHIN = ["pearson_within", "spearman_within", "strank_pair", "strank_list"]
 
@@ -98,7 +99,7 @@ def test_list_by_hand():
 
 
 def test_pairs_stay_in_their_tissue_and_never_meet_themselves():
-    from spotrank.losses import _ring
+    from spotrank.fitting.losses import _ring
 
     tissue = torch.tensor([[0, 1, 0, 1, 1, 2, 0, 2]])
     for seed in range(20):
@@ -190,7 +191,7 @@ def test_rank_within_a_tissue_is_the_mean_over_its_pairs():
 
 
 def test_random_partners_stay_in_their_tissue():
-    from spotrank.losses import _permutations
+    from spotrank.fitting.losses import _permutations
 
     tissue = torch.tensor([[0, 1, 0, 1, 1, 2, 0, 2]])
     noise = torch.rand(1, 50, 8, generator=torch.Generator().manual_seed(0))

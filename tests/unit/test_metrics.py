@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
-from spotrank import metrics
+
+from spotrank.scoring import metrics
 
 pairs = st.integers(3, 30).flatmap(
     lambda n: arrays(float, (2, n, 3), elements=st.integers(-4, 4).map(float))

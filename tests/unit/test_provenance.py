@@ -8,8 +8,10 @@ import h5py
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from spotrank import provenance
-from spotrank.store import InputError
+
+from spotrank.base import provenance
+from spotrank.base.store import InputError
+from spotrank.report import trust
 
 NOW = {"fit losses": "a", "fit code": "b"}
 
@@ -27,7 +29,7 @@ def test_a_record_of_many_samples(tmp_path):
 
 
 def test_sound_cells():
-    assert provenance.check({"x": NOW, "y": NOW}, {"x": record(), "y": record()}) == {}
+    assert trust.check({"x": NOW, "y": NOW}, {"x": record(), "y": record()}) == {}
 
 
 def test_every_fault_is_named(tmp_path):
@@ -46,7 +48,7 @@ def test_every_fault_is_named(tmp_path):
         "patches": record(versions={"fit torch": "2", "embed timm": "1"}),
         "sound": record(),
     }
-    found = provenance.check(dict.fromkeys(["missing", *records], NOW), records)
+    found = trust.check(dict.fromkeys(["missing", *records], NOW), records)
     assert found == {
         "missing": "is missing",
         "unknown": "does not say what made it",
@@ -64,7 +66,7 @@ def test_cells_that_saw_other_data_than_each_other(tmp_path):
     data.write_text("new")
     new = record(inputs={str(data): provenance.stamp(data)})
     for order in ({"new": new, "old": old}, {"old": old, "new": new}):
-        found = provenance.check(dict.fromkeys(order, NOW), order)
+        found = trust.check(dict.fromkeys(order, NOW), order)
         assert found == {"old": f"is stale: {data} changed"}
 
 
@@ -72,7 +74,7 @@ def test_versions_that_differ_within_a_cell():
     parents = [record(versions={"pair anndata": number}) for number in ("0.13", "0.10")]
     own = provenance.record("fit", "x", [], provenance.now(), parents, {"losses": 1, "code": 2})
     now = {key: own["made_by"][key] for key in ("fit losses", "fit code")}
-    assert provenance.check({"x": now}, {"x": own}) == {
+    assert trust.check({"x": now}, {"x": own}) == {
         "x": "is of other versions than most: pair anndata 0.10 and 0.13"
     }
 
@@ -98,11 +100,11 @@ def test_damaged_scores_are_refused_beside_the_others(tmp_path):
         file.write(b"\xff" * 8)
     said = f"2 of the tables' cells can't be trusted: {paths[2]} is missing; {paths[0]} is damaged"
     with pytest.raises(InputError, match=re.escape(said)):
-        provenance.trusted(cells, paths[:2], marks_holes=False)
-    records, scores, holes = provenance.trusted(cells, paths[:2], marks_holes=True)
+        trust.trusted(cells, paths[:2], marks_holes=False)
+    records, scores, holes = trust.trusted(cells, paths[:2], marks_holes=True)
     assert (list(records), len(scores), set(holes)) == ([paths[1]], 1, {paths[0], paths[2]})
     with pytest.raises(InputError, match=r"none of 3 cells can be used: .*0.parquet is missing"):
-        provenance.trusted(cells, [], marks_holes=True)
+        trust.trusted(cells, [], marks_holes=True)
 
 
 def test_a_file_touched_or_gone_is_the_same(tmp_path):
@@ -143,7 +145,7 @@ def test_the_id_ignores_where_and_when(tmp_path):
             stages={"fit x": stage},
             encoders={},
         )
-        return provenance.gather("p.json", {"study": "s", "seeds": [0]}, {"x": own}, {})
+        return trust.gather("p.json", {"study": "s", "seeds": [0]}, {"x": own}, {})
 
     first, second = gathered("a", "2026-01-01"), gathered("b", "2026-01-02")
     assert first["id"] == second["id"]

@@ -3,8 +3,9 @@
 import pandas as pd
 import pytest
 from conftest import ROOT
-from spotrank import published, report, tables
-from spotrank.store import InputError
+
+from spotrank.base.store import InputError
+from spotrank.report import figures, published, style, tables
 
 
 def summary():
@@ -130,12 +131,12 @@ def test_figures_of_all_printed_tables(path):
     table, keys, metric = published.read(path)
     beside = table.rename(columns={metric: "published"}).assign(measured=0.1, sd=0.02)
     beside = beside.reindex(columns=[*keys, "published", "published_sd", "measured", "sd"])
-    figure = report.beside_published(beside, metric)
+    figure = figures.beside_published(beside, metric)
     for axis in figure.axes:  # no panel's numbers lie outside of it
         low, high = axis.get_xlim()
         assert low < 0.1 < high
         assert low < table[metric].min() <= table[metric].max() < high
-    report.plt.close(figure)
+    style.plt.close(figure)
 
 
 def test_numbers_are_as_printed(reference):

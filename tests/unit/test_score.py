@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import sparse, stats
-from spotrank import score
+
+from spotrank.scoring import score
 
 
 @pytest.fixture

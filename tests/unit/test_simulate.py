@@ -5,16 +5,17 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import anndata
 import numpy as np
 import openslide
 import pandas as pd
 import pytest
+from conftest import ROOT
 from scipy.sparse import csr_matrix
 from scipy.stats import spearmanr
-from spotrank import simulate, tissue
+
+from spotrank.cohorts import simulate, tissue
 
 COHORT = {"patients": 2, "spots": 40, "genes": 60, "seed": 3}
 HEADER = (
@@ -145,10 +146,10 @@ def test_openslide_reads_the_pyramid(slide):
 def test_same_arguments_give_the_same_bytes_in_another_process(cohort, tmp_path):
     # in a cohort with more patients, too: a slide does not depend on the others
     code = (
-        "import sys; from spotrank import simulate;"
+        "import sys; from spotrank.cohorts import simulate;"
         "simulate.write_sample(*sys.argv[1:5], patients=3, spots=40, genes=60, seed=3)"
     )
-    library = Path(simulate.__file__).parents[1]
+    library = ROOT / "workflow"
     subprocess.run(
         [sys.executable, "-c", code, *paths(tmp_path, "SIM3"), "SIM3"],
         env=os.environ | {"PYTHONPATH": str(library)},

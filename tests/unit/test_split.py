@@ -3,8 +3,9 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from spotrank import split
-from spotrank.store import InputError
+
+from spotrank.base.store import InputError
+from spotrank.spots import split
 
 OPTIONS = {"ids": {}, "folds": 2, "validation_share": 0.2, "seed": 0}
 

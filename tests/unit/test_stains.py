@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
-from spotrank import encoders, stains
-from spotrank.store import InputError
+
+from spotrank.base.store import InputError
+from spotrank.encoders import loading, stains
 
 
 def by_array(patch):
@@ -38,7 +39,7 @@ def test_statistics_are_those_of_their_definition(px):
     rng = np.random.default_rng(px)
     tint = rng.uniform(0.3, 1, (5, 1, 1, 3))
     patches = (rng.integers(0, 256, (5, px, px, 3)) * tint).astype("u1")
-    found = encoders.load("stain_statistics", px, threads=2).embed(patches)
+    found = loading.load("stain_statistics", px, threads=2).embed(patches)
     assert found.shape == (5, 39)
     np.testing.assert_allclose(found, [by_array(patch) for patch in patches], rtol=0, atol=2e-6)
 
@@ -51,4 +52,4 @@ def test_glass_has_no_stain():
 
 def test_patches_that_are_too_small():
     with pytest.raises(InputError, match="needs patches of 64 px"):
-        encoders.load("stain_statistics", 32)
+        loading.load("stain_statistics", 32)

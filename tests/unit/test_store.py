@@ -1,5 +1,6 @@
 import pytest
-from spotrank.store import InputError, whole
+
+from spotrank.base.store import InputError, whole
 
 
 def names(folder):

@@ -7,8 +7,12 @@ import pandas as pd
 import pytest
 import torch
 import yaml
-from spotrank import config, report, synthetic, tables
-from spotrank.study import SYNTHETIC
+
+from spotrank.fitting import synthetic
+from spotrank.report import style, tables
+from spotrank.report import synthetic as drawing
+from spotrank.study import config
+from spotrank.study.study import SYNTHETIC
 
 LOSSES = [
     ("mse", {}),
@@ -143,6 +147,6 @@ def test_table_by_hand():
 def test_one_seed_one_loss_can_be_drawn():
     drawn = scores(function=[0, 1], seed=0, spearman=[0.2, 0.4])
     curves = scores(function=[0, 0], seed=0, x=[0.0, 1.0], score=[1.0, 1.0], mean=[0.0, 1.0])
-    for figure in (report.synthetic_scores(drawn), report.synthetic_curves(curves)):
+    for figure in (drawing.scores(drawn), drawing.curves(curves)):
         figure.canvas.draw()
-        report.plt.close(figure)
+        style.plt.close(figure)

@@ -2,7 +2,8 @@ from functools import partial
 
 import pandas as pd
 import pytest
-from spotrank import tables
+
+from spotrank.report import tables
 
 
 def scores(leak=""):

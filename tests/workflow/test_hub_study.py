@@ -13,7 +13,9 @@ import yaml
 from conftest import ROOT
 from loopback import TOKEN, Fault, Hub, of_folder
 from safetensors.torch import save_file
-from spotrank import encoders, simulate
+
+from spotrank.cohorts import simulate
+from spotrank.encoders import registry
 
 HEST = ("dataset", "MahmoodLab/hest")
 STUDY = {
@@ -45,7 +47,7 @@ def repositories(tmp_path_factory):
         slide.write(bytes(16 << 20))
     found = {HEST: of_folder(folder)}
     for name in STUDY["encoders"]:
-        row, weights = encoders.registry()[name], folder / f"{name}.safetensors"
+        row, weights = registry.rows()[name], folder / f"{name}.safetensors"
         save_file(timm.create_model(row["model"]).state_dict(), weights)
         found["model", row["repo"]] = {"model.safetensors": weights}
     return found

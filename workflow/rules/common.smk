@@ -3,15 +3,25 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
-from spotrank import cost, encoders, fetch, provenance, published, split
-from spotrank.config import as_list
-from spotrank.store import InputError, code_hash
-from spotrank.study import Study
+from spotrank.base import provenance
+from spotrank.base.code import code_hash, numbers
+from spotrank.base.store import InputError
+from spotrank.base.words import as_list
+from spotrank.cohorts import fetch
+from spotrank.encoders import registry
+from spotrank.report import published
+from spotrank.spots import pair, split
+from spotrank.study import cost
+from spotrank.study.files import Files
+from spotrank.study.made_by import MadeBy
+from spotrank.study.study import Study
 
 try:
     study = Study(config)
+    files = Files(study)
 except InputError as error:
     raise WorkflowError(str(error)) from None
+made_by = MadeBy(study, files)
 if workflow.is_main_process:
     logger.info(cost.in_words(study))
 
@@ -69,17 +79,17 @@ def spots_of(*parts):
 
 
 def images_of(wildcards):
-    return study.images(wildcards.cohort, wildcards.sample)
+    return files.images(wildcards.cohort, wildcards.sample)
 
 
 def fits(name):
     """A file of every fit of the study."""
-    return [study.file_of(name, **cell) for cell in study.cells]
+    return [files.of_fit(name, **cell) for cell in study.cells]
 
 
 def synthetic_files(name):
     """'scores' or 'curves' of every part of the synthetic study."""
-    return [study.synthetic_file(name, *part) for part in study.synthetic_parts]
+    return [files.of_synthetic(name, *part) for part in study.synthetic_parts]
 
 
 def asked(paths):
@@ -118,12 +128,12 @@ def features_of(wildcards):
     cohort, encoder, head = wildcards.cohort, wildcards.encoder, wildcards.head
     samples = samples_of(wildcards, "train", "validation", "test")
     if not study.trains_on_patches(encoder, head):
-        return {"embeddings": [study.embeddings(cohort, encoder, sample) for sample in samples]}
-    images = [study.images(cohort, sample) for sample in samples]
+        return {"embeddings": [files.embeddings(cohort, encoder, sample) for sample in samples]}
+    images = [files.images(cohort, sample) for sample in samples]
     return {
-        "weights": study.weights(encoder),
-        "st": [study.path(cohort, "st", sample) for sample in samples],
-        "metadata": [study.path(cohort, "metadata", sample) for sample in samples],
+        "weights": files.weights(encoder),
+        "st": [files.path(cohort, "st", sample) for sample in samples],
+        "metadata": [files.path(cohort, "metadata", sample) for sample in samples],
         **{kind: [image[kind] for image in images] for kind in images[0]},
     }
 

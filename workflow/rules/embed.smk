@@ -1,9 +1,9 @@
 rule embed:
     input:
         unpack(images_of),
-        st=lambda wildcards: study.path(wildcards.cohort, "st", wildcards.sample),
-        metadata=lambda wildcards: study.path(wildcards.cohort, "metadata", wildcards.sample),
-        weights=lambda wildcards: study.weights(wildcards.encoder),
+        st=lambda wildcards: files.path(wildcards.cohort, "st", wildcards.sample),
+        metadata=lambda wildcards: files.path(wildcards.cohort, "metadata", wildcards.sample),
+        weights=lambda wildcards: files.weights(wildcards.encoder),
     output:
         "results/embeddings/{cohort}/{encoder}/{sample}.h5",
     log:
@@ -14,13 +14,13 @@ rule embed:
     resources:
         # an encoder of a billion weights, read and built, and what it computes with
         mem_mb=lambda wildcards, attempt: attempt
-        * (16000 if study.weights(wildcards.encoder) else 4000),
+        * (16000 if files.weights(wildcards.encoder) else 4000),
         runtime=minutes(240),
         gpu=lambda wildcards: study.uses_gpu(wildcards.encoder),
     params:
         encoder=lambda wildcards: study.encoders[wildcards.encoder],
         batch_size=lambda wildcards: study.batch_size(wildcards.encoder),
         patches=study.config["patches"],
-        made_by=lambda wildcards: study.made_by(wildcards.cohort, wildcards.encoder),
+        made_by=lambda wildcards: made_by.embeddings(wildcards.cohort, wildcards.encoder),
     script:
         "../scripts/embed.py"

@@ -12,7 +12,7 @@ rule simulate:
         runtime=minutes(10),
     params:
         cohort=lambda wildcards: study.simulation(wildcards.cohort),
-        code=code_hash("simulate"),
+        numbers=numbers("simulate"),
     script:
         "../scripts/simulate.py"
 
@@ -27,7 +27,7 @@ rule simulate_table:
         "../../envs/data.yaml"
     params:
         cohort=lambda wildcards: study.simulation(wildcards.cohort),
-        code=code_hash("simulate"),
+        numbers=numbers("simulate"),
     script:
         "../scripts/simulate_table.py"
 
@@ -70,13 +70,13 @@ rule fetch_image:
 
 rule fetch_weights:
     output:
-        f"{encoders.WEIGHTS}/{{encoder}}/{{revision}}/weights.json",
+        f"{registry.WEIGHTS}/{{encoder}}/{{revision}}/weights.json",
     log:
         "logs/weights/{encoder}/{revision}.log",
     localrule: True
     conda:
         "../../envs/embed.yaml"
     params:
-        row=lambda wildcards: encoders.row(wildcards.encoder, wildcards.revision),
+        row=lambda wildcards: registry.row(wildcards.encoder, wildcards.revision),
     script:
         "../scripts/fetch_weights.py"

@@ -25,6 +25,6 @@ rule fit:
         runtime=minutes(240),
         gpu=1,
     params:
-        fit=lambda wildcards: study.fit_of(**wildcards),
+        fit=lambda wildcards: made_by.fit(**wildcards),
     script:
         "../scripts/fit.py"

@@ -1,8 +1,8 @@
 rule pair:
     input:
         unpack(images_of),
-        st=lambda wildcards: study.path(wildcards.cohort, "st", wildcards.sample),
-        metadata=lambda wildcards: study.path(wildcards.cohort, "metadata", wildcards.sample),
+        st=lambda wildcards: files.path(wildcards.cohort, "st", wildcards.sample),
+        metadata=lambda wildcards: files.path(wildcards.cohort, "metadata", wildcards.sample),
     output:
         "results/spots/{cohort}/{sample}.h5ad",
     log:
@@ -15,6 +15,6 @@ rule pair:
     params:
         qc=study.config["spots"],
         patches=study.config["patches"],
-        code=code_hash("pair"),
+        numbers=pair.NUMBERS,
     script:
         "../scripts/pair.py"

@@ -21,6 +21,6 @@ rule panel:
         fold=fold_of,
         gap_um=study.gap_um,
         min_spots=study.config["spots"]["min_spots"],
-        code=code_hash("panel"),
+        numbers=numbers("panel"),
     script:
         "../scripts/panel.py"

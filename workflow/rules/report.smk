@@ -20,12 +20,12 @@ BESIDE = {
 
 rule figures:
     input:
-        published=rules.tables.output.published_tsv if study.published else [],
+        published=rules.tables.output.published_tsv if files.published else [],
         scores=rules.tables.output.scores,
         histories=asked(fits("fits/history.parquet")),
     output:
         **(COURSE if study.rankings else {}),
-        **(BESIDE if study.published else {}),
+        **(BESIDE if files.published else {}),
         scores=report(
             f"results/{study.name}/figures/scores.png",
             category="Scores",
@@ -53,8 +53,8 @@ rule figures:
         runtime=minutes(30),
     params:
         found=lambda wildcards: found(fits("fits/history.parquet")),
-        metric=[published.read(path)[2] for path in study.published],
-        code=code_hash("report"),
+        metric=[published.read(path)[2] for path in files.published],
+        code=code_hash("figures"),
     script:
         "../scripts/figures.py"
 
@@ -85,7 +85,7 @@ rule maps:
     params:
         fit=lambda wildcards: study.tested_in(wildcards.cohort, wildcards.sample),
         scaling=study.config["genes"]["scaling"],
-        code=code_hash("report"),
+        code=code_hash("maps"),
     script:
         "../scripts/maps.py"
 

@@ -12,6 +12,6 @@ rule score:
         mem_mb=memory(2000, 20),
         runtime=minutes(60),
     params:
-        score=lambda wildcards: study.score_of(**wildcards),
+        score=lambda wildcards: made_by.score(**wildcards),
     script:
         "../scripts/score.py"

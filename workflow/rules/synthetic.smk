@@ -16,7 +16,7 @@ rule synthetic:
         runtime=minutes(720),
         gpu=1,
     params:
-        synthetic=lambda wildcards: study.synthetic_of(**wildcards),
+        synthetic=lambda wildcards: made_by.synthetic(**wildcards),
     script:
         "../scripts/synthetic.py"
 
@@ -64,11 +64,11 @@ rule synthetic_tables:
         runtime=minutes(30),
     params:
         config=study.config,
-        cells=lambda wildcards: study.synthetic_made_by_now(),
+        cells=lambda wildcards: made_by.synthetic_cells(),
         marks_holes=study.marks_holes,
         found=lambda wildcards: found(synthetic_files("scores")),
         curves=lambda wildcards: found(synthetic_files("curves")),
         published=study.synthetic_tables,
-        code=code_hash("tables", "report", "published", "provenance"),
+        code=code_hash("synthetic_tables"),
     script:
         "../scripts/synthetic_tables.py"

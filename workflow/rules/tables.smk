@@ -16,14 +16,14 @@ rule splits:
         patients=study.patients,
         # its id is not known before there are scores
         provenance=f"results/{study.name}/provenance.json",
-        code=code_hash("split"),
+        code=code_hash("splits"),
     script:
         "../scripts/splits.py"
 
 
 rule tables:
     input:
-        published=study.published,
+        published=files.published,
         scores=asked(fits("scores/scores.parquet")),
     output:
         **(
@@ -33,7 +33,7 @@ rule tables:
                 "Tables",
                 "beside the published numbers",
             )
-            if study.published
+            if files.published
             else {}
         ),
         provenance=f"results/{study.name}/provenance.json",
@@ -58,12 +58,12 @@ rule tables:
     params:
         config=study.config,
         tables=[path for name, path in METADATA.items() if not study.is_simulated(name)],
-        cells=lambda wildcards: study.made_by_now(),
+        cells=lambda wildcards: made_by.cells(),
         marks_holes=study.marks_holes,
         found=lambda wildcards: found(fits("scores/scores.parquet")),
         data=lambda wildcards: data_of(fits("scores/scores.parquet")),
         planned=study.n_folds,
         numbers={name: panel.get("number") for name, panel in study.panels.items()},
-        code=code_hash("tables", "published", "provenance"),
+        code=code_hash("tables"),
     script:
         "../scripts/tables.py"

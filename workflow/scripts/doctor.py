@@ -2,10 +2,10 @@
 
 import sys
 
-from spotrank.store import job
+from spotrank.base.store import job
 
 with job(snakemake.log[0]):
-    from spotrank import doctor
+    from spotrank.study import doctor
 
     print(doctor.encoders_table(snakemake.params.encoders, snakemake.params.patches),
           file=sys.__stdout__)  # fmt: skip

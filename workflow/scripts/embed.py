@@ -1,14 +1,15 @@
 """Embed the patches of one sample with one encoder."""
 
-from spotrank.store import job
+from spotrank.base.store import job
 
 with job(snakemake.log[0]):
     from functools import partial
 
-    from spotrank import embed, encoders, provenance
+    from spotrank.base import provenance
+    from spotrank.encoders import embed, loading
 
     began, params = provenance.now(), snakemake.params
-    encoder = encoders.load(params.encoder, params.patches["size"], snakemake.threads)
+    encoder = loading.load(params.encoder, params.patches["size"], snakemake.threads)
     patches, barcodes, coords = embed.patches_of(
         encoder,
         params.patches,

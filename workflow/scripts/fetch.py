@@ -1,8 +1,8 @@
 """Fetch files of HEST-1k from the hub."""
 
-from spotrank.store import job
+from spotrank.base.store import job
 
 with job(snakemake.log[0]):
-    from spotrank import fetch
+    from spotrank.cohorts import fetch
 
     fetch.bring(snakemake.wildcards.revision, snakemake.output)

@@ -1,8 +1,8 @@
 """Fetch the weights of one encoder from the hub."""
 
-from spotrank.store import job
+from spotrank.base.store import job
 
 with job(snakemake.log[0]):
-    from spotrank import encoders
+    from spotrank.encoders import weights
 
-    encoders.fetch_weights(snakemake.params.row, snakemake.output[0])
+    weights.fetch(snakemake.params.row, snakemake.output[0])

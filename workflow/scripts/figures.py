@@ -1,11 +1,12 @@
 """Draw the study's scores and training histories."""
 
-from spotrank.store import job
+from spotrank.base.store import job
 
 with job(snakemake.log[0]):
     import pandas as pd
-    from spotrank import report
-    from spotrank.store import read_parquet
+
+    from spotrank.base.store import read_parquet
+    from spotrank.report import figures, style
 
     scores = read_parquet(snakemake.input.scores).to_pandas()
     histories = [
@@ -14,14 +15,14 @@ with job(snakemake.log[0]):
         .assign(run=lambda frame, path=path: path + frame["seed"].astype(str))
         for path in [*snakemake.input.histories, *snakemake.params.found]
     ]
-    histories = pd.concat([pd.DataFrame(columns=report.HISTORY), *histories])
-    report.save(report.scores_by_loss(scores), snakemake.output.scores)
-    report.save(report.genes(scores), snakemake.output.genes)
-    report.save(report.histories(histories), snakemake.output.training)
+    histories = pd.concat([pd.DataFrame(columns=figures.HISTORY), *histories])
+    style.save(figures.scores_by_loss(scores), snakemake.output.scores)
+    style.save(figures.genes(scores), snakemake.output.genes)
+    style.save(figures.histories(histories), snakemake.output.training)
     if path := snakemake.input.published:
         beside = pd.read_csv(path, sep="\t", dtype={"number": str})
-        figure = report.beside_published(beside, snakemake.params.metric[0])
-        report.save(figure, snakemake.output.published)
+        figure = figures.beside_published(beside, snakemake.params.metric[0])
+        style.save(figure, snakemake.output.published)
     if "auxiliary" in snakemake.output.keys():  # noqa: SIM118 (a list with names)
         with_genes = histories[histories["n_auxiliary"].groupby(histories["run"]).transform("any")]
-        report.save(report.auxiliary_genes(with_genes), snakemake.output.auxiliary)
+        style.save(figures.auxiliary_genes(with_genes), snakemake.output.auxiliary)

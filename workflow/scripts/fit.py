@@ -1,6 +1,6 @@
 """Fit all losses and seeds of one fold, and predict its test samples."""
 
-from spotrank.store import job, whole
+from spotrank.base.store import job, whole
 
 with job(snakemake.log[0]):
     import json
@@ -12,9 +12,14 @@ with job(snakemake.log[0]):
     import pyarrow as pa
     import torch
     from safetensors.torch import save_file
-    from spotrank import embed, encoders, expression, fit, panel, provenance
-    from spotrank.batches import SPOTS_AT_A_TIME, assemble, parts_of
-    from spotrank.store import fixed_text, read_h5ad, write_parquet
+
+    from spotrank.base import provenance
+    from spotrank.base.store import fixed_text, read_h5ad, write_parquet
+    from spotrank.encoders import embed, loading, registry, weights
+    from spotrank.fitting import fit, predict
+    from spotrank.fitting.batches import SPOTS_AT_A_TIME, assemble, parts_of
+    from spotrank.genes import panel
+    from spotrank.spots import expression
 
     torch.set_num_threads(snakemake.threads)
     began, params, given = provenance.now(), snakemake.params.fit, snakemake.input
@@ -31,12 +36,12 @@ with job(snakemake.log[0]):
     if "embeddings" in given.keys():  # noqa: SIM118 (a list with names)
         features = (embed.read(path, params["embeddings"]) for path in given.embeddings)
     else:
-        px = encoders.PIXELS
+        px = registry.PIXELS
         if params["encoder"] != "pixels":
-            options["network"] = partial(encoders.network, **params["encoder"])
-            px = encoders.input_size(params["encoder"])
-            of_weights = encoders.identity(params["encoder"])
-            about = {snakemake.wildcards.encoder: encoders.decides(params["encoder"]) | of_weights}
+            options["network"] = partial(loading.network, **params["encoder"])
+            px = loading.input_size(params["encoder"])
+            of_weights = weights.identity(params["encoder"])
+            about = {snakemake.wildcards.encoder: registry.decides(params["encoder"]) | of_weights}
         images = given.get("wsi"), given.get("patch_file")
         images = [own or [None] * len(params["samples"]) for own in images]
         features = (
@@ -64,8 +69,10 @@ with job(snakemake.log[0]):
     )
     counts = train.counts[:, :n_panel]
     total = expression.total(counts, train.library, params["scaling"])
-    slope, intercept = fit.calibrate(
-        fit.predict(parameters, head, train, n_panel), expression.target(counts, total), len(runs)
+    slope, intercept = predict.calibrate(
+        predict.predict(parameters, head, train, n_panel),
+        expression.target(counts, total),
+        len(runs),
     )
     read, made = [], given.spots
     for name in ("embeddings", "st", "metadata", "wsi", "patch_file", "weights"):
@@ -86,7 +93,7 @@ with job(snakemake.log[0]):
         predictions = file.create_dataset(
             "predictions", shape, "f4", chunks=chunks, fletcher32=True
         )
-        for run, block, score in fit.predict(parameters, head, test, n_panel):
+        for run, block, score in predict.predict(parameters, head, test, n_panel):
             predictions[run, block] = score
         columns = {
             "slope": slope,

@@ -1,17 +1,19 @@
 """Draw one test slide: best and worst gene, observed and predicted, by the best loss."""
 
-from spotrank.store import job
+from spotrank.base.store import job
 
 with job(snakemake.log[0]):
     import h5py
     import pandas as pd
-    from spotrank import expression, report
-    from spotrank.store import read_h5ad, read_parquet, reading
+
+    from spotrank.base.store import read_h5ad, read_parquet, reading
+    from spotrank.report import maps, style
+    from spotrank.spots import expression
 
     fit, sample = snakemake.params.fit, snakemake.wildcards.sample
     scores = read_parquet(snakemake.input.scores).to_pandas()
     scores = scores[(scores[list(fit)] == pd.Series(fit)).all(axis=1)]
-    loss, seed = report.best_loss(scores), scores["seed"].iloc[0]
+    loss, seed = style.best_loss(scores), scores["seed"].iloc[0]
     scores = scores.query("loss == @loss and seed == @seed and sample == @sample").set_index("gene")
     predictions = snakemake.input.predictions[0]
     with reading(predictions), h5py.File(predictions) as file:
@@ -23,13 +25,13 @@ with job(snakemake.log[0]):
     counts, library = spots[:, genes].X.toarray(), spots.obs["library"].to_numpy()
     total = expression.total(counts, library, snakemake.params.scaling)
     truth = expression.target(counts, total)
-    figure = report.maps(
+    figure = maps.maps(
         f"{sample}, {loss}, {fit['encoder']}, {fit['split'].replace('_', ' ')}"
-        + report.leak_note(scores),
+        + style.leak_note(scores),
         spots,
         dict(zip(genes, predicted.T, strict=True)),
         dict(zip(genes, truth.T, strict=True)),
         scores["spearman"],
         snakemake.input.get("wsi"),
     )
-    report.save(figure, snakemake.output[0])
+    style.save(figure, snakemake.output[0])

@@ -1,11 +1,12 @@
 """Pair the counts of one sample with its patches."""
 
-from spotrank.store import job, whole
+from spotrank.base.store import job, whole
 
 with job(snakemake.log[0]):
     import json
 
-    from spotrank import pair, provenance
+    from spotrank.base import provenance
+    from spotrank.spots import pair
 
     began = provenance.now()
     spots = pair.pair(

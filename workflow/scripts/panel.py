@@ -1,10 +1,11 @@
 """Choose the genes of one fold."""
 
-from spotrank.store import job, whole
+from spotrank.base.store import job, whole
 
 with job(snakemake.log[0]):
-    from spotrank import panel, provenance
-    from spotrank.store import read_h5ad
+    from spotrank.base import provenance
+    from spotrank.base.store import read_h5ad
+    from spotrank.genes import panel
 
     began, params, output = provenance.now(), snakemake.params, snakemake.output[0]
     spots = dict(zip(params.samples, map(read_h5ad, snakemake.input.spots), strict=True))

@@ -2,10 +2,10 @@
 
 import sys
 
-from spotrank.store import job
+from spotrank.base.store import job
 
 with job(snakemake.log[0]):
-    from spotrank import doctor
+    from spotrank.study import doctor
 
     params = snakemake.params
     table = doctor.downloads(params.hest, params.kinds, params.encoders)

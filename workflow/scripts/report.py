@@ -1,6 +1,6 @@
 """Write Snakemake's report of what was drawn, as one HTML file."""
 
-from spotrank.store import job, whole
+from spotrank.base.store import job, whole
 
 with job(snakemake.log[0]) as log:
     import subprocess

@@ -1,6 +1,6 @@
 """Score the predictions of one fold."""
 
-from spotrank.store import job, whole
+from spotrank.base.store import job, whole
 
 with job(snakemake.log[0]):
     import json
@@ -8,8 +8,10 @@ with job(snakemake.log[0]):
     import pyarrow as pa
     import pyarrow.parquet as pq
     import torch
-    from spotrank import provenance, score
-    from spotrank.store import read_h5ad
+
+    from spotrank.base import provenance
+    from spotrank.base.store import read_h5ad
+    from spotrank.scoring import score
 
     torch.set_num_threads(snakemake.threads)
     began, params, wildcards = provenance.now(), snakemake.params.score, snakemake.wildcards

@@ -1,9 +1,9 @@
 """Make one slide of a simulated cohort."""
 
-from spotrank.store import job
+from spotrank.base.store import job
 
 with job(snakemake.log[0]):
-    from spotrank import simulate
+    from spotrank.cohorts import simulate
 
     simulate.write_sample(
         snakemake.output.st,

@@ -1,9 +1,9 @@
 """Write the plan of all folds."""
 
-from spotrank.store import job, write_texts
+from spotrank.base.store import job, write_texts
 
 with job(snakemake.log[0]):
-    from spotrank import split
+    from spotrank.spots import split
 
     params = snakemake.params
     plan = split.table(params.plans, params.patients).assign(provenance=params.provenance)

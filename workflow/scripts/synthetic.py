@@ -1,6 +1,6 @@
 """Train all losses on the synthetic counts of one sampling and thinning."""
 
-from spotrank.store import job, whole
+from spotrank.base.store import job, whole
 
 with job(snakemake.log[0]):
     import json
@@ -8,8 +8,10 @@ with job(snakemake.log[0]):
     import pandas as pd
     import pyarrow as pa
     import torch
-    from spotrank import provenance, synthetic
-    from spotrank.store import write_parquet
+
+    from spotrank.base import provenance
+    from spotrank.base.store import write_parquet
+    from spotrank.fitting import synthetic
 
     torch.set_num_threads(snakemake.threads)
     began, params = provenance.now(), snakemake.params.synthetic

@@ -1,24 +1,25 @@
 """Gather the scores of the synthetic study in tables, and draw them and the curves."""
 
-from spotrank.store import job, whole
+from spotrank.base.store import job, whole
 
 with job(snakemake.log[0]):
     import pyarrow as pa
-    from spotrank import provenance, published, report, tables
-    from spotrank.store import read_parquet, write_parquet, write_texts
+
+    from spotrank.base.store import read_parquet, write_parquet, write_texts
+    from spotrank.report import published, style, synthetic, tables, trust
 
     output, params = snakemake.output, snakemake.params
     # where holes are marked, a part without its curves is one
     curves_of = {path: path.replace("scores.parquet", "curves.parquet") for path in params.cells}
     found = [path for path in params.found if curves_of[path] in params.curves]
     paths = [*snakemake.input.scores, *found]
-    known, table = provenance.collect(
+    known, table = trust.collect(
         output.provenance, params.config, params.cells, paths, params.marks_holes
     )
     scores = table.to_pandas()
     summary = tables.synthetic(scores)
     texts = {
-        output.provenance: provenance.as_text(known),
+        output.provenance: trust.as_text(known),
         output.summary: summary.assign(provenance=known["id"]).to_csv(sep="\t", index=False),
     }
     lists = summary["list_size"] > 0
@@ -33,5 +34,5 @@ with job(snakemake.log[0]):
     write_texts(texts)
     curves = [read_parquet(curves_of[path]) for path in known["cells"]]
     curves = pa.concat_tables(curves).to_pandas()
-    report.save(report.synthetic_scores(scores), output.figure)
-    report.save(report.synthetic_curves(curves), output.curves)
+    style.save(synthetic.scores(scores), output.figure)
+    style.save(synthetic.curves(curves), output.curves)

@@ -1,16 +1,16 @@
 """Gather all scores in tables, if they can be trusted."""
 
-from spotrank.store import job, whole
+from spotrank.base.store import job, whole
 
 with job(snakemake.log[0]):
     from functools import partial
 
-    from spotrank import provenance, published, tables
-    from spotrank.store import write_parquet, write_texts
+    from spotrank.base.store import write_parquet, write_texts
+    from spotrank.report import published, tables, trust
 
     output, params = snakemake.output, snakemake.params
     paths = [*snakemake.input.scores, *params.found]
-    known, scores = provenance.collect(
+    known, scores = trust.collect(
         output.provenance, params.config, params.cells, paths, params.marks_holes, params.tables
     )
     summary = tables.summary(scores.to_pandas(strings_to_categorical=True), params.planned)
@@ -18,7 +18,7 @@ with job(snakemake.log[0]):
     below = [*tables.notes(leaks), *tables.notes(lacking, "‡"), known["source"]]
     text_of = partial(tables.formatted, numbers, leaks, lacking)
     texts = {
-        output.provenance: provenance.as_text(known),
+        output.provenance: trust.as_text(known),
         output.summary: summary.assign(provenance=known["id"]).to_csv(sep="\t", index=False),
         output.tsv: tables.tsv(numbers, leaks, known["id"]),
         output.markdown: tables.markdown(text_of, below),

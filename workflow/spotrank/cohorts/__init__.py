@@ -1,0 +1,1 @@
+"""Where samples come from: HEST-1k, the hub, own folders, simulation."""

@@ -1,0 +1,1 @@
+"""Patches in, one vector a patch out."""

@@ -1,0 +1,175 @@
+"""Embed patches: streamed from a slide or patch file, through an encoder, to an HDF5 file."""
+
+import json
+import logging
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+
+import numpy as np
+from tqdm import tqdm
+
+from spotrank.base.store import InputError, in_a_line, refuse_links, whole
+from spotrank.cohorts import hest
+from spotrank.spots import slides
+
+# version of the numbers: raise it with them, and every file made before is stale
+NUMBERS = 1
+
+
+def embed(encoder, patches, barcodes, coords, path, made_by, batch_size, threads, record=dict):
+    """Write the embeddings of all `patches` to `path`.
+
+    encoder: `encoders.Encoder`; patches: `slides.SlidePatches` or `FilePatches`;
+    barcodes: of their spots; coords: their places in full-resolution px `(n, 2)`;
+    made_by: everything that decides the numbers, kept as the attribute `made_by` (JSON);
+    record: called at the end, gives what else is to be kept, see `provenance`.
+
+    The file holds `embeddings (n, d)` float32, `barcode (n, 1)` bytes and `coords (n, 2)`.
+    Memory does not grow with the number of patches: a few batches are read ahead in threads.
+    """
+    import h5py
+
+    n, expected = len(patches), made_by.get("dimension")
+    with whole(path) as temporary, h5py.File(temporary, "w") as file:
+        start = 0
+        with tqdm(total=n, unit="spot", mininterval=2, ascii=True) as progress:
+            for vectors in one_behind(map(encoder.embed, read_ahead(patches, batch_size, threads))):
+                if not np.isfinite(vectors).all():
+                    raise InputError(
+                        f"{path}: the encoder gives numbers that are not finite at precision "
+                        f"{made_by.get('precision')}; use another precision."
+                    )
+                if expected not in (None, vectors.shape[1]):
+                    raise InputError(
+                        f"{path}: the encoder gives {vectors.shape[1]} numbers a patch, but "
+                        f"{expected} are stated; correct 'pooling' or resources/encoders.yaml."
+                    )
+                if start == 0:
+                    embeddings = file.create_dataset(
+                        "embeddings", (n, vectors.shape[1]), "f4", fletcher32=True
+                    )
+                embeddings[start : start + len(vectors)] = vectors
+                start += len(vectors)
+                progress.update(len(vectors))
+        file["barcode"] = np.array(barcodes, "S")[:, None]
+        file["coords"] = np.asarray(coords)
+        file.attrs["made_by"] = json.dumps(made_by, sort_keys=True)
+        about = made_by | encoder.about | {"patch_px": encoder.size, "dimension": vectors.shape[1]}
+        for key, value in about.items():
+            file.attrs[key] = value if isinstance(value, int | float) else str(value)
+        file["record"] = json.dumps(record())
+        file.attrs["n_spots"] = n  # last: a file without it is not complete
+    logging.info("%d spots embedded", n)
+
+
+def patches_of(encoder, geometry, st, metadata, wsi=None, patch_file=None):
+    """Patches of a sample as `(patches, barcodes, coords)`, from its slide or its patch file.
+
+    They are of the encoder's size, by its interpolation; geometry: the config's `patches`. From a
+    slide come all spots of `st` whose patch lies on it, whether they pass QC or not: thresholds of
+    QC are often changed, and embeddings are dear.
+    """
+    if patch_file is not None:
+        patches = slides.FilePatches(patch_file, encoder.size, encoder.interpolation)
+        return patches, patches.barcodes, patches.coords
+    spots = hest.read_spots(st)
+    spatial = np.asarray(spots.obsm["spatial"], float)
+    side = slides.patch_side(geometry, hest.read_pixel_size(metadata))
+    inside = slides.on_slide(wsi, spatial, side, st, metadata)
+    patches = slides.SlidePatches(wsi, spatial[inside], side, encoder.size, encoder.interpolation)
+    return patches, list(spots.obs_names[inside]), spatial[inside]
+
+
+def all_patches(px, geometry, st, metadata, wsi, patch_file, threads):
+    """All patches of a sample in memory, as `(barcodes, uint8 (n, px, px, 3))`."""
+    size = SimpleNamespace(size=px, interpolation="lanczos")
+    patches, barcodes, _ = patches_of(size, geometry, st, metadata, wsi, patch_file)
+    return list(barcodes), np.concatenate(list(read_ahead(patches, 64, threads)))
+
+
+def read_ahead(patches, batch_size, threads, batches=2):
+    """Yield uint8 arrays `(batch_size, px, px, 3)`, reading the next `batches` in threads."""
+
+    def read_into(batch, row, i):
+        batch[row] = patches[i]
+
+    queue = deque()
+    with ThreadPoolExecutor(threads) as pool:
+        for start in range(0, len(patches), batch_size):
+            rows = range(start, min(start + batch_size, len(patches)))
+            batch = np.empty((len(rows), patches.size, patches.size, 3), np.uint8)
+            queue.append((batch, [pool.submit(read_into, batch, i - start, i) for i in rows]))
+            if len(queue) > batches:
+                yield _read(*queue.popleft())
+        while queue:
+            yield _read(*queue.popleft())
+
+
+def _read(batch, reading):
+    for row in reading:
+        row.result()
+    return batch
+
+
+def one_behind(batches):
+    """Yield each batch as an array, when the next is under way: a GPU need not wait for us."""
+    queue = deque()
+    for batch in batches:
+        queue.append(batch)
+        if len(queue) > 1:
+            yield _array(queue.popleft())
+    while queue:
+        yield _array(queue.popleft())
+
+
+def _array(batch):
+    return batch if isinstance(batch, np.ndarray) else batch.cpu().numpy()
+
+
+def read(path, made_by=None):
+    """Read embeddings as `(barcodes, embeddings (n, d) float32)`.
+
+    made_by: what must have made them; None for files from elsewhere, which don't say.
+    Raises `InputError` for a file that is incomplete, malformed, or made differently.
+    """
+    import h5py
+
+    again = "delete it and run again" if made_by else "make it again"
+    try:
+        refuse_links(path)
+        with h5py.File(path) as file:
+            embeddings = file["embeddings"][:]
+            barcodes = [barcode.decode() for barcode in file["barcode"][:].ravel()]
+            n_spots, found = file.attrs.get("n_spots"), json.loads(file.attrs.get("made_by", "{}"))
+        if np.iscomplexobj(embeddings):
+            raise InputError(
+                f"{path}: embeddings are {embeddings.dtype}, not real numbers; {again}."
+            )
+        embeddings = embeddings.astype(np.float32)
+    except InputError:
+        raise
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; check the cohort's 'embeddings'.") from None
+    except Exception as error:  # whatever the library makes of a file that is damaged
+        raise InputError(
+            f"{path}: not a whole file of 'embeddings' and 'barcode' ({in_a_line(error)}); {again}."
+        ) from None
+    if embeddings.ndim != 2 or len(embeddings) != len(barcodes):
+        raise InputError(
+            f"{path}: embeddings {embeddings.shape} don't match {len(barcodes)} barcodes; {again}."
+        )
+    if len(set(barcodes)) < len(barcodes):
+        raise InputError(f"{path}: a barcode stands there twice; keep one row a spot.")
+    if not np.isfinite(embeddings).all():
+        raise InputError(f"{path}: some embeddings are not finite numbers; {again}.")
+    if made_by is not None:
+        if n_spots != len(barcodes):
+            raise InputError(f"{path}: is not complete; {again}.")
+        for key, value in json.loads(json.dumps(made_by)).items():
+            if found.get(key) != value:
+                raise InputError(
+                    f"{path}: was made differently: {key} is {found.get(key)!r}, "
+                    f"but the config says {value!r}; {again}."
+                )
+    return barcodes, embeddings

@@ -1,0 +1,340 @@
+"""Networks of encoders: from an encoder's row or a config's entry to a torch module with weights.
+
+A loader is a function and a row of `LOADERS`. It takes a `spec` (see `encoders.resolve`) and
+returns a module that maps images `(n, 3, px, px)` to vectors `(n, dimension)`. Nothing is
+unpickled; a repository's own code runs only where the config says `remote_code`.
+"""
+
+import importlib.util
+import json
+import sys
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+
+import timm
+import torch
+from torch import nn
+from torch.nn.functional import interpolate, scaled_dot_product_attention
+
+from spotrank.base.store import InputError, in_a_line
+from spotrank.base.words import nearest
+
+
+class TokenAndMean(nn.Module):
+    """The class token and the mean of the patch tokens, side by side `(n, 2d)`."""
+
+    def __init__(self, trunk):
+        super().__init__()
+        self.trunk = trunk
+
+    def forward(self, x):
+        tokens = self.trunk.forward_features(x)
+        return torch.cat([tokens[:, 0], tokens[:, self.trunk.num_prefix_tokens :].mean(1)], 1)
+
+
+class Tokens(nn.Module):
+    """A transformers model behind timm's names; tokens are class, registers, patches."""
+
+    def __init__(self, model):
+        super().__init__()
+        self.model = model
+        self.num_prefix_tokens = 1 + getattr(model.config, "num_register_tokens", 0)
+
+    def forward_features(self, x):
+        return self.model(pixel_values=x).last_hidden_state
+
+    def forward(self, x):
+        return self.forward_features(x)[:, 0]
+
+
+class ChannelByChannel(nn.Module):
+    """A network of grey images on red, green and blue in turn, side by side `(n, 3d)`."""
+
+    def __init__(self, trunk):
+        super().__init__()
+        self.trunk = trunk
+
+    def forward(self, x):
+        return self.trunk(x.flatten(0, 1)[:, None]).unflatten(0, x.shape[:2]).flatten(1)
+
+
+class AttentionPooled(nn.Module):
+    """A ViT whose tokens one learnt query pools by attention, as CONCH has it; `(n, dimension)`.
+
+    Names are those of its checkpoints.
+    """
+
+    def __init__(self, trunk, pool, dimension):
+        super().__init__()
+        self.trunk, self.attn_pool_contrast = trunk, pool(dimension, trunk.embed_dim)
+        self.ln_contrast = nn.LayerNorm(dimension)
+
+    def forward(self, x):
+        return self.ln_contrast(self.attn_pool_contrast(self.trunk.forward_features(x))[:, 0])
+
+
+class MultiheadPool(nn.Module):
+    """CONCH's query: tokens `(n, tokens, width)` to `(n, 1, d)` by torch's own attention."""
+
+    def __init__(self, d, width, heads=8):
+        super().__init__()
+        self.query = nn.Parameter(torch.randn(1, d))
+        self.ln_q, self.ln_k = nn.LayerNorm(d), nn.LayerNorm(width)
+        self.attn = nn.MultiheadAttention(d, heads, kdim=width, vdim=width, batch_first=True)
+
+    def forward(self, tokens):
+        query, tokens = self.ln_q(self.query).expand(len(tokens), 1, -1), self.ln_k(tokens)
+        return self.attn(query, tokens, tokens, need_weights=False)[0]
+
+
+class ProjectedPool(nn.Module):
+    """CONCH v1.5's query: the same with projections that have no bias."""
+
+    def __init__(self, d, width, heads=8):
+        super().__init__()
+        self.heads, self.query = heads, nn.Parameter(torch.randn(1, d))
+        self.ln_q, self.ln_k = nn.LayerNorm(d), nn.LayerNorm(width)
+        self.to_q, self.to_out = nn.Linear(d, d, bias=False), nn.Linear(d, d, bias=False)
+        self.to_kv = nn.Linear(width, 2 * d, bias=False)
+
+    def forward(self, tokens):
+        query = self.to_q(self.ln_q(self.query)).expand(len(tokens), 1, -1)
+        q, k, v = (
+            part.unflatten(2, (self.heads, -1)).transpose(1, 2)
+            for part in (query, *self.to_kv(self.ln_k(tokens)).chunk(2, 2))
+        )
+        return self.to_out(scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2))
+
+
+class ConvStem(nn.Module):
+    """CTransPath's patch embedding: two strided convolutions and a projection, `(n, h, w, d)`."""
+
+    def __init__(self, img_size, patch_size, in_chans, embed_dim, norm_layer, **_):
+        super().__init__()
+        self.grid_size = tuple(px // patch_size for px in timm.layers.to_2tuple(img_size))
+        widths, layers = (in_chans, embed_dim // 8, embed_dim // 4), []
+        for narrow, wide in pairwise(widths):
+            conv = nn.Conv2d(narrow, wide, 3, stride=2, padding=1, bias=False)
+            layers += [conv, nn.BatchNorm2d(wide), nn.ReLU()]
+        self.proj = nn.Sequential(*layers, nn.Conv2d(widths[-1], embed_dim, 1))
+        self.norm = norm_layer(embed_dim)
+
+    def forward(self, x):
+        return self.norm(self.proj(x).permute(0, 2, 3, 1))
+
+
+# what a row's `arguments` may name
+MODULES = {
+    "SwiGLUPacked": timm.layers.SwiGLUPacked,
+    "SiLU": nn.SiLU,
+    "LayerNorm1e-6": partial(timm.layers.LayerNorm, eps=1e-6),
+    "ConvStem": ConvStem,
+}
+QUERIES = {"multihead_query": MultiheadPool, "projected_query": ProjectedPool}
+
+
+def build(spec):
+    """The module of a spec (see `encoders.resolve`), ready for inference.
+
+    `InputError` for an unknown model, weights that don't fit, or a package that is not here.
+    """
+    check(spec)
+    return LOADERS[spec.get("loader", "timm")](spec).eval()
+
+
+def check(spec):
+    """Raise `InputError` where a spec needs a package or a switch that is not there."""
+    if spec.get("loader") == "remote" and not spec.get("remote_code"):
+        raise InputError(
+            f"config: encoders: '{spec['encoder']}' needs code from its repository {spec['repo']}; "
+            f"read it, and if you trust it give {{encoder: {spec['encoder']}, remote_code: true}}."
+        )
+    if spec.get("loader") == "musk" and importlib.util.find_spec("musk") is None:
+        raise InputError(
+            "config: encoders: the package 'musk' is not here; install it with `pip install "
+            "fairscale git+https://github.com/lilab-stanford/MUSK`, or leave the encoder out."
+        )
+
+
+def _timm(spec):
+    model, pooling = spec["model"], spec["pooling"]
+    if not timm.is_model(model.partition(".")[0]):
+        raise InputError(
+            f"config: encoders: timm has no model '{model}'{nearest(model, timm.list_models())}; "
+            "timm.list_models() names all."
+        )
+    arguments = {key: MODULES.get(value, value) for key, value in spec.get("arguments", {}).items()}
+    if pooling and pooling not in ("token+avg", *QUERIES):
+        arguments["global_pool"] = pooling
+    trunk = module = timm.create_model(model, num_classes=0, **arguments)
+    if pooling in QUERIES:
+        module = AttentionPooled(trunk, QUERIES[pooling], spec["dimension"])
+    elif pooling == "token+avg":
+        if getattr(trunk, "num_prefix_tokens", 0) < 1:
+            raise InputError(
+                f"config: encoders: '{model}' has no class token to pool by; choose another "
+                "pooling than 'token+avg'."
+            )
+        module = TokenAndMean(trunk)
+    if spec["weights"] != "random":
+        _load(module if pooling in QUERIES else trunk, trunk, spec)
+    if "stage" in spec:
+        trunk.prune_intermediate_layers([spec["stage"]])
+        trunk.reset_classifier(0, pooling)
+    return ChannelByChannel(module) if spec.get("channels") == "each" else module
+
+
+def _load(module, trunk, spec):
+    """Load a file of tensors into `module`, `trunk`'s through timm's converter for its family.
+
+    A classifier, and what the spec's `drop` names, is left out; all else must fit.
+    """
+    path = weights_file(spec)
+    state = _below(spec.get("prefix", ""), read_tensors(path))
+    classifier = trunk.pretrained_cfg.get("classifier") or ()
+    classifier = (classifier,) if isinstance(classifier, str) else tuple(classifier)
+    left_out = (*classifier, *spec.get("drop", ()))
+    state = {key: x for key, x in state.items() if not key.startswith(left_out)}
+    convert = getattr(sys.modules[type(trunk).__module__], "checkpoint_filter_fn", None)
+    periods = state.get("rope_embed.periods")
+    if spec.get("positions") == "dino":
+        state["trunk.pos_embed"] = _dino_positions(state["trunk.pos_embed"], trunk)
+    try:
+        if convert and module is trunk:
+            state = convert(state, trunk)
+        elif convert:
+            converted = convert(_below("trunk.", state), trunk)
+            state |= {f"trunk.{key}": x for key, x in converted.items()}
+        module.load_state_dict(state)
+        if periods is not None:  # of DINOv3's rotary embedding, which timm would compute anew
+            trunk.rope.periods.copy_(periods)
+    except (RuntimeError, KeyError, AttributeError) as error:
+        raise InputError(
+            f"{path}: doesn't fit the timm model '{spec['model']}': {in_a_line(error)}."
+        ) from None
+
+
+def _dino_positions(positions, trunk):
+    """Position embeddings `(1, 1 + n, d)` for the trunk's grid, by DINO's way of resizing them.
+
+    It adds 0.1 to the grid before it takes the ratio, which timm's way does not.
+    """
+    grid, side = trunk.patch_embed.grid_size[0], round((positions.shape[1] - 1) ** 0.5)
+    if grid == side:
+        return positions
+    plane = positions[:, 1:].unflatten(1, (side, side)).permute(0, 3, 1, 2)
+    ratio = (grid + 0.1) / side
+    plane = interpolate(plane, scale_factor=(ratio, ratio), mode="bicubic")
+    return torch.cat([positions[:, :1], plane.permute(0, 2, 3, 1).flatten(1, 2)], 1)
+
+
+def _below(prefix, state):
+    return {key.removeprefix(prefix): x for key, x in state.items() if key.startswith(prefix)}
+
+
+def read_tensors(path):
+    """Tensors of a safetensors or torch file, without unpickling; `InputError` if it has others."""
+    if not path.is_file():
+        raise InputError(f"config: encoders: the weights {path} are no file; mend it.")
+    try:
+        return timm.models.load_state_dict(str(path), use_ema=False, weights_only=True)
+    except Exception as error:  # whatever the libraries make of a file that is damaged
+        what = "not readable as weights; get the file again"
+        if "weights_only" in str(error):
+            what = "holds more than tensors and is not unpickled; convert it to safetensors"
+        raise InputError(f"{path}: {what}.") from None
+
+
+def weights_file(spec):
+    """Path of a spec's weights: a file, or the one that a manifest `weights.json` names."""
+    path = Path(spec["weights"])
+    if path.name != "weights.json":
+        return path
+    return path.parent / json.loads(path.read_text())["weights"]
+
+
+def _transformers(spec):
+    from transformers import AutoConfig, AutoModel
+
+    if spec.get("remote_code"):
+        return _remote(spec)
+    if spec["weights"] == "random":
+        model = AutoModel.from_config(AutoConfig.for_model(**spec["arguments"]))
+        return _pooled(Tokens(model), spec)
+    path = weights_file(spec)
+    folder = path if path.is_dir() else path.parent
+    if path.is_file():
+        read_tensors(path)  # for its sentence, should it hold more
+    # what the repository says of its architecture counts, within a class that transformers has
+    theirs, file = {}, folder / "config.json"
+    if file.is_file():
+        theirs = json.loads(file.read_text(encoding="utf-8"))
+    theirs = {key: theirs[key] for key in theirs if key not in ("model_type", "auto_map")}
+    try:
+        model, told = AutoModel.from_pretrained(
+            folder,
+            config=AutoConfig.for_model(**spec["arguments"] | theirs),
+            output_loading_info=True,
+            local_files_only=True,
+        )
+    except (OSError, RuntimeError, ValueError) as error:
+        raise InputError(
+            f"{folder}: can't be loaded by transformers: {in_a_line(error)}; get it again."
+        ) from None
+    lacking = [key for key in told["missing_keys"] if not key.startswith("pooler")]
+    lacking += map(str, told["mismatched_keys"])
+    if lacking:
+        raise InputError(
+            f"{folder}: the weights don't fit a {type(model).__name__}: {sorted(lacking)[0]} is "
+            f"wrong or missing, and {len(lacking) - 1} more; get them again."
+        )
+    return _pooled(Tokens(model), spec)
+
+
+def _pooled(trunk, spec):
+    pools = {"token": lambda trunk: trunk, "token+avg": TokenAndMean}
+    if spec["pooling"] not in pools:
+        raise InputError(
+            f"config: encoders: a model of transformers has no pooling '{spec['pooling']}'; choose "
+            f"from {', '.join(pools)}."
+        )
+    return pools[spec["pooling"]](trunk)
+
+
+def _remote(spec):
+    """A model by its repository's own code, which transformers runs."""
+    from transformers import AutoModel
+
+    if spec["weights"] == "random":
+        raise InputError(
+            f"config: encoders: '{spec['encoder']}' can't be had with random weights, for its "
+            "architecture is in its repository; leave 'weights' out."
+        )
+    folder = weights_file(spec).parent
+    model = AutoModel.from_pretrained(folder, trust_remote_code=True, local_files_only=True)
+    model.forward = getattr(model, spec.get("method", "forward"))
+    return model
+
+
+def _musk(spec):
+    importlib.import_module("musk.modeling")  # makes its models known to timm
+    model = timm.create_model(spec["model"])
+    if spec["weights"] != "random":
+        state = read_tensors(weights_file(spec))
+        told = model.load_state_dict(state, strict=False)
+        if told.missing_keys:
+            raise InputError(f"{weights_file(spec)}: lacks {told.missing_keys[0]}; get it again.")
+    forward = model.forward
+    model.forward = lambda x: forward(
+        image=x, with_head=False, out_norm=False, ms_aug=False, return_global=True
+    )[0]
+    return model
+
+
+LOADERS = {
+    "timm": _timm,
+    "transformers": _transformers,
+    "remote": _remote,
+    "musk": _musk,
+}

@@ -1,0 +1,1 @@
+"""Vectors and counts in, predictions out; validation looks at `scoring`, never the reverse."""

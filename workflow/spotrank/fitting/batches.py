@@ -1,0 +1,188 @@
+"""The spots of a fold: joined from its samples, as tensors, and the batches they train in."""
+
+import logging
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from spotrank.base.store import InputError
+from spotrank.scoring import metrics
+from spotrank.spots import expression
+from spotrank.spots.split import parts
+
+SPOTS_AT_A_TIME, PATCHES_AT_A_TIME = 4096, 64
+
+
+@dataclass
+class Spots:
+    """Spots of some samples, a sample after the other: embeddings `x (n, d)` or patches
+    `(n, px, px, 3)`, raw `counts (n, g)` of the panel, `library`, the counts over all genes `(n,)`,
+    number of the `tissue`, `place` in µm `(n, 2)`, `part` of the fold, and ids."""
+
+    x: np.ndarray
+    counts: np.ndarray
+    library: np.ndarray
+    tissue: np.ndarray
+    place: np.ndarray
+    part: np.ndarray
+    sample: np.ndarray
+    barcode: np.ndarray
+
+    def __getitem__(self, chosen):
+        return Spots(*(value[chosen] for value in vars(self).values()))
+
+
+def assemble(fold, gap_um, samples, spots, embeddings, genes):
+    """Join counts and embeddings by barcode; spots without an embedding are left out.
+
+    fold, gap_um: see `split.parts`; samples: ids; spots: their AnnData of `pair`; embeddings: their
+    `(barcodes, vectors)`, or patches in place of vectors; genes: the panel, then auxiliary ones.
+    Raises `InputError` where nothing is in common, a gene is missing, or the dimensions of the
+    embeddings differ.
+    """
+    joined = []
+    for tissue, (sample, adata, (barcodes, vectors)) in enumerate(
+        zip(samples, spots, embeddings, strict=True)
+    ):
+        row = {barcode: i for i, barcode in enumerate(barcodes)}
+        found = np.array([barcode in row for barcode in adata.obs_names])
+        if not found.any():
+            raise InputError(
+                f"the embeddings of '{sample}' have no barcode in common with its spots; "
+                "they are of different samples."
+            )
+        if not found.all():
+            logging.info("%s: %d spots have no embedding and are left out", sample, (~found).sum())
+        if missing := set(genes) - set(adata.var_names):
+            raise InputError(
+                f"the sample '{sample}' lacks the panel's gene '{min(missing)}'; "
+                "choose genes that every sample has."
+            )
+        place = adata.obsm["spatial"] * adata.uns["pixel_size_um"]
+        part = parts(fold, sample, place, gap_um)[found]
+        adata = adata[found]
+        joined.append(
+            Spots(
+                x=vectors[[row[barcode] for barcode in adata.obs_names]],
+                counts=adata[:, list(genes)].X.toarray().astype(np.float32),
+                library=adata.obs["library"].to_numpy(np.float32),
+                tissue=np.full(adata.n_obs, tissue),
+                place=place[found],
+                part=part,
+                sample=np.full(adata.n_obs, sample, object),
+                barcode=adata.obs_names.to_numpy(object),
+            )
+        )
+    dimensions = {sample: part.x.shape[1:] for sample, part in zip(samples, joined, strict=True)}
+    if len(set(dimensions.values())) > 1:
+        raise InputError(f"the embeddings of a cohort differ in dimension: {dimensions}.")
+    return Spots(
+        *(
+            np.concatenate(values)
+            for values in zip(*(vars(p).values() for p in joined), strict=True)
+        )
+    )
+
+
+def parts_of(spots):
+    """The training, validation and test spots; `InputError` where there are hardly any."""
+    chosen = {part: spots.part == part for part in ("train", "validation", "test")}
+    for part, mine in chosen.items():
+        if mine.sum() < 2:
+            raise InputError(
+                f"a fold's {part} part has {mine.sum()} spots and needs two; add samples, or lower "
+                "split.gap_um."
+            )
+    return [spots[mine] for mine in chosen.values()]
+
+
+class Side:
+    """Training or validation spots as tensors on the device."""
+
+    def __init__(self, spots, x, n_panel, scaling, share, device):
+        panel = spots.counts[:, :n_panel]
+        target = expression.target(spots.counts, expression.total(panel, spots.library, scaling))
+        size = expression.size(panel, spots.library, scaling, share)
+        self.place, self.counts, self.target, self.size = (
+            torch.as_tensor(np.float32(array), device=device)
+            for array in (spots.place, spots.counts, target, size)
+        )
+        self.x = torch.as_tensor(x, device=device)
+        tissue = np.unique(spots.tissue, return_inverse=True)[1]
+        self.tissue = torch.as_tensor(tissue, device=device)
+        self.slides = [torch.as_tensor(np.flatnonzero(tissue == t), device=device)
+                       for t in range(tissue.max() + 1)]  # fmt: skip
+        self.rank = torch.empty_like(self.target)
+        for slide in self.slides:
+            self.rank[slide] = (metrics.ranks(self.target[slide]) - 0.5) / len(slide)
+
+    def __len__(self):
+        return len(self.x)
+
+    def of(self, spots, seeds):
+        """What a `losses.Batch` holds of `spots`, a slice or indices `(seeds, n)`."""
+        tensors = {key: getattr(self, key)[spots] for key in PER_SPOT}
+        if isinstance(spots, slice):
+            tensors = {key: x.expand(seeds, *x.shape) for key, x in tensors.items()}
+        return tensors
+
+
+PER_SPOT = ("counts", "target", "rank", "size", "tissue")
+
+# Each gives the batches of an epoch, indices `(seeds, n)`; orders: a generator a seed; of_tissues:
+# one for all, for batches of a step have one shape
+
+
+def random_batches(side, size, orders, of_tissues):
+    """All spots in random order."""
+    order = torch.stack([_shuffled(len(side), generator) for generator in orders])
+    return list(order.split(size, dim=1))
+
+
+def tissue_batches(side, size, orders, of_tissues):
+    """Spots of one tissue only, its batches of nearly equal size; tissues in random order."""
+    batches = []
+    for slide in side.slides:
+        order = torch.stack([slide[_shuffled(len(slide), generator)] for generator in orders])
+        batches += order.tensor_split(-(-len(slide) // size), dim=1)
+    return [batches[i] for i in _shuffled(len(batches), of_tissues).tolist()]
+
+
+def balanced_batches(side, size, orders, of_tissues):
+    """As many spots of each tissue; small ones begin again, of large ones others come next time."""
+    share, n = max(1, size // len(side.slides)), -(-len(side) // size)
+    parts = []
+    for slide in side.slides:
+        rounds = -(-share * n // len(slide))
+        order = torch.stack(
+            [
+                torch.cat([slide[_shuffled(len(slide), generator)] for _ in range(rounds)])
+                for generator in orders
+            ]
+        )
+        parts.append(order[:, : share * n].split(share, dim=1))
+    return [torch.cat(batch, 1) for batch in zip(*parts, strict=True)]
+
+
+def slide_batches(side, size, orders, of_tissues):
+    """Whole slides, whatever their size, each seed's in its own order of spots."""
+    return tissue_batches(side, len(side), orders, of_tissues)
+
+
+BATCHES = {"random": random_batches, "tissue": tissue_batches, "balanced": balanced_batches}
+
+
+def _shuffled(n, generator):
+    return torch.randperm(n, generator=generator, device=generator.device)
+
+
+def blocks(head, tissue):
+    """Slices of spots that a head scores at a time: a slide, some patches, or many embeddings."""
+    n = len(tissue)
+    if head.slides:
+        ends = [*np.flatnonzero(np.diff(tissue)) + 1, n]
+    else:
+        step = PATCHES_AT_A_TIME if head.sees == "patches" else SPOTS_AT_A_TIME
+        ends = [*range(step, n, step), n]
+    return [slice(start, end) for start, end in zip([0, *ends[:-1]], ends, strict=True)]

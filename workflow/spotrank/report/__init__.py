@@ -1,0 +1,1 @@
+"""Numbers in, things to read out: tables that can be trusted, figures."""

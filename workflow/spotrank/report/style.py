@@ -1,0 +1,62 @@
+"""What figures share: colours, a grid of panels, titles, files."""
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from spotrank.base.store import whole
+from spotrank.report import tables
+
+# Okabe and Ito's colours, told apart by colour-blind readers
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
+
+PANELS = ["cohort", "split", "encoder", "panel", "head", "auxiliary"]
+
+STYLE = {"axes.spines.top": False, "axes.spines.right": False, "figure.dpi": 150, "font.size": 9}
+
+
+def panels_of(frame):
+    """`(title, rows)` of each combination of PANELS; titles name what varies and what leaks."""
+    varying = [key for key in PANELS if frame[key].nunique() > 1] or ["cohort"]
+    for _, rows in frame.groupby(PANELS, sort=False):
+        title = ", ".join(str(rows[key].iloc[0]).replace("_", " ") for key in varying)
+        yield title + leak_note(rows), rows
+
+
+def leak_note(rows):
+    """A line for a title that says what leaks in some fold of `rows`, or nothing."""
+    return "".join(f"\n† {leak}" for leak in rows["leak"].unique() if leak)
+
+
+def grid(n, width=4.2, height=3.2, columns=3):
+    """A figure with `n` axes in rows of at most `columns`; returns `(figure, list of axes)`."""
+    columns = min(n, columns)
+    rows = -(-n // columns)
+    figure, axes = plt.subplots(
+        rows, columns, figsize=(width * columns, height * rows), squeeze=False, layout="constrained"
+    )
+    for axis in axes.flat[n:]:
+        axis.remove()
+    return figure, list(axes.flat[:n])
+
+
+def empty(why):
+    """A figure that says why there is nothing to be seen."""
+    figure, _ = grid(1, height=1)
+    figure.text(0.5, 0.5, why, ha="center")
+    return figure
+
+
+def best_loss(scores):
+    """The loss of the highest mean Spearman; undefined ones come last."""
+    mean = tables.runs(scores).groupby("loss", sort=False)["spearman"].mean()
+    return mean.fillna(-np.inf).idxmax()
+
+
+def save(figure, path):
+    with whole(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=150)
+    plt.close(figure)

@@ -1,0 +1,1 @@
+"""Predictions and counts in, correlations and errors out."""

@@ -1,0 +1,74 @@
+"""What a study costs, in GPU hours, before anything is run."""
+
+import pandas as pd
+
+from spotrank.study import grids
+
+# Assumed of one GPU of the class of an A100 or H100; no more than a third of what they can do.
+FLOPS = {"fp32": 10e12, "fp16": 50e12, "bf16": 50e12}
+START = 15  # seconds until a job computes: imports, weights
+STEP = 1e-3  # seconds of one step of training of one run, when others train beside it
+
+
+def gpu_hours(study):
+    """`(embedding, fitting)` in GPU hours; fitting as if every run went on to `max_epochs`.
+
+    Spots are those that HEST-1k's metadata table counts; where it doesn't, there is no telling, and
+    the result is None.
+    """
+    spots = {}
+    for cohort, samples in study.samples.items():
+        if "spots_under_tissue" not in samples:
+            return None
+        spots[cohort] = pd.to_numeric(samples["spots_under_tissue"], errors="coerce")
+        if spots[cohort].isna().any():
+            return None
+    embedded = {
+        encoder for encoder, head, _ in study.fits if not study.trains_on_patches(encoder, head)
+    }
+    embedding = sum(
+        START * len(own) + own.sum() * seconds_a_patch(study.encoders[encoder])
+        for cohort, own in spots.items()
+        for encoder in embedded
+        if study.uses_gpu(encoder) and not study.is_given(cohort, encoder)
+    )
+    fitting = sum(START + of_fit(study, spots[cell["cohort"]], cell) for cell in study.cells)
+    if study.synthetic:
+        options = study.synthetic
+        steps = options["epochs"] * 2 * options["spots"] / 256  # two patients, as published
+        fitting += len(study.synthetic_parts) * len(study.synthetic_losses) * steps * STEP
+    return embedding / 3600, fitting / 3600
+
+
+def seconds_a_patch(spec):
+    """Time of one forward pass, by the registry's `gflops`; of a model of one's own, a ViT-B's."""
+    return spec.get("gflops", 35) * 1e9 / FLOPS[spec["precision"]]
+
+
+def of_fit(study, spots, cell):
+    """Seconds of one fit."""
+    head = study.heads[cell["head"]]
+    if hasattr(grids.built(head), "solve"):
+        return 0
+    fold, training = study.plans[cell["cohort"], cell["split"]][cell["fold"]], head["training"]
+    n_runs = len(study.losses) * len(study.config["seeds"])
+    n_spots = spots[fold["train"]].sum()
+    step = STEP
+    if study.trains_on_patches(cell["encoder"], cell["head"]):
+        spec = study.encoders[cell["encoder"]]
+        if spec == "pixels":
+            spec = {"gflops": 0.2, "precision": "fp32"}  # HisToGene's own, a patch
+        # a step back costs twice a step forth
+        step = max(step, 3 * seconds_a_patch(spec) * training["batch_size"])
+    return n_runs * training["max_epochs"] * n_spots / training["batch_size"] * step
+
+
+def in_words(study):
+    """One line for the start of a run."""
+    hours = gpu_hours(study)
+    if hours is None:
+        return f"{study.name}: GPU hours unknown, for the metadata table does not count spots"
+    embedding, fitting = hours
+    return (
+        f"{study.name}: about {embedding:.1f} GPU hours to embed and at most {fitting:.1f} to fit"
+    )

@@ -1,0 +1,85 @@
+"""Where the files of a study lie: those that it reads, and those that it makes."""
+
+from pathlib import Path
+
+from spotrank.base.store import InputError
+from spotrank.cohorts import fetch
+from spotrank.encoders import registry
+from spotrank.report import published
+
+
+class Files:
+    """Paths of a study's files; `InputError` for those of the user's that are missing.
+
+    published: the printed table to set beside, as a list of input files.
+    """
+
+    def __init__(self, study):
+        self.study = study
+        named = study.config["report"].get("published")
+        self.published = [str(published.path_of(named))] if named else []
+        self._check()
+
+    def path(self, cohort, kind, sample):
+        """Path of a sample's file of a kind ('st', 'metadata', 'wsis', 'patches')."""
+        return str(fetch.path(cohort, self.study.cohorts[cohort], kind, sample))
+
+    def weights(self, encoder):
+        """The encoder's file of weights, local or from the hub, as a list of input files."""
+        spec = self.study.encoders[encoder]
+        return [] if isinstance(spec, str) or spec["weights"] == "random" else [spec["weights"]]
+
+    def local_weights(self, encoder):
+        """Those of `weights` that are the user's own."""
+        of_hub = registry.from_hub(self.study.encoders[encoder])
+        return [] if of_hub else map(Path, self.weights(encoder))
+
+    def images(self, cohort, sample):
+        """`{'wsi': path}` or `{'patch_file': path}`, or nothing if no encoder needs patches."""
+        if all(self.study.is_given(cohort, encoder) for encoder in self.study.encoders):
+            return {}
+        kind = self.study.config["patches"]["source"]
+        key = {"wsis": "wsi", "patches": "patch_file"}[kind]
+        return {key: self.path(cohort, kind, sample)}
+
+    def embeddings(self, cohort, encoder, sample):
+        """Path of a sample's embeddings."""
+        if self.study.is_given(cohort, encoder):
+            return str(Path(self.study.cohorts[cohort]["embeddings"][encoder]) / f"{sample}.h5")
+        return f"results/embeddings/{cohort}/{encoder}/{sample}.h5"
+
+    def of_fit(self, name, **cell):
+        """Path of a file of a fit, such as 'scores/scores.parquet'."""
+        stage, file = name.split("/")
+        *folders, fold = cell.values()
+        return "/".join(["results", self.study.name, stage, *folders, f"fold{fold}", file])
+
+    def of_synthetic(self, name, sampling, thinning):
+        """Path of 'scores' or 'curves' of a part of the synthetic study."""
+        return f"results/{self.study.name}/synthetic/{sampling}/thinning{thinning}/{name}.parquet"
+
+    def _check(self):
+        """Raise at once what a job would else raise later; scores that are there need no job."""
+        scores = (self.of_fit("scores/scores.parquet", **cell) for cell in self.study.cells)
+        if self.study.marks_holes or all(Path(path).exists() for path in scores):
+            return
+        for encoder, spec in self.study.encoders.items():
+            for path in self.local_weights(encoder):
+                if not path.exists():
+                    raise InputError(
+                        f"config: encoders: the weights {path} of "
+                        f"'{spec.get('model', encoder)}' are no file; give a file's path or "
+                        "'random'."
+                    )
+        for cohort in self.study.cohorts:
+            for sample in self.study.samples[cohort].index:
+                for kind in ("st", "metadata"):
+                    self.path(cohort, kind, sample)
+                self.images(cohort, sample)
+                for encoder in self.study.encoders:
+                    file = Path(self.embeddings(cohort, encoder, sample))
+                    if self.study.is_given(cohort, encoder) and not file.is_file():
+                        raise InputError(
+                            f"cohorts.{cohort}: {file} is missing; put the embeddings there or "
+                            "leave the sample out."
+                        )

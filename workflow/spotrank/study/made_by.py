@@ -1,0 +1,115 @@
+"""What decides each file that a study makes: a cache is stale where it says otherwise."""
+
+from pathlib import Path
+
+from spotrank.base import provenance
+from spotrank.base.code import numbers
+from spotrank.encoders import embed, registry
+from spotrank.spots import pair
+from spotrank.spots.split import samples_of
+
+EMBED_PACKAGES = ("torch", "timm", "transformers", "openslide-python", "pillow", "numpy")
+
+
+class MadeBy:
+    """Everything that decides embeddings, fits, scores and a synthetic study, but the data."""
+
+    def __init__(self, study, files):
+        self.study, self.files = study, files
+
+    def embeddings(self, cohort, encoder):
+        """Everything that decides a file of embeddings but its sample; None where it is given."""
+        if self.study.is_given(cohort, encoder):
+            return None
+        entry = self.study.encoders[encoder]
+        made_by = {
+            "encoder": encoder,
+            **{f"patches_{key}": value for key, value in self.study.config["patches"].items()},
+            "numbers": embed.NUMBERS,
+            "versions": {package: provenance.installed(package) for package in EMBED_PACKAGES},
+        }
+        if isinstance(entry, str):
+            return made_by | {"precision": "fp32", "pooling": ""}
+        for path in filter(Path.exists, self.files.local_weights(encoder)):
+            # its hash is in the file; too slow to take at every start
+            stat = path.stat()
+            made_by |= {"weights_bytes": stat.st_size, "weights_modified": stat.st_mtime}
+        return made_by | registry.decides(entry)
+
+    def fit(self, cohort, split, encoder, panel, head, auxiliary, fold):
+        """Everything that decides a fit but the data themselves."""
+        folds, ranking = self.study.plans[cohort, split], self.study.ranking(auxiliary, panel)
+        made_by = self.embeddings(cohort, encoder)
+        of_fold = folds[int(fold)]
+        lists = {name: self.study.gene_lists[name] for name in filter(None, (panel, ranking))}
+        stages = ["panel", "fit"] + ["simulate"] * self.study.is_simulated(cohort)
+        return {
+            "samples": samples_of(of_fold, "train", "validation", "test"),
+            "fold": of_fold,
+            "gap_um": self.study.gap_um,
+            "cohort": self._source(cohort, encoder),
+            "spots": self.study.config["spots"],
+            "patches": self.study.config["patches"],
+            "genes": lists,
+            "genes_of": list(self.study.samples[cohort].index),
+            "scaling": self.study.config["genes"]["scaling"],
+            "encoder": self.study.encoders[encoder],
+            # the weights' hash is among the inputs', and tables are made where they are gone
+            "embeddings": made_by
+            and {key: made_by[key] for key in made_by if not key.startswith("weights_")},
+            "head": self.study.heads[head],
+            "auxiliary": self.study.auxiliary[auxiliary],
+            "losses": self.study.losses,
+            "seeds": self.study.config["seeds"],
+            "numbers": {"pair": pair.NUMBERS, **{stage: numbers(stage) for stage in stages}},
+        }
+
+    def score(self, cohort, split, encoder, panel, head, auxiliary, fold):
+        """Everything that decides the scores of a fit but its predictions and the data."""
+        samples = samples_of(self.study.plans[cohort, split][int(fold)], "test")
+        return {
+            "cell": [cohort, split, encoder, panel, head, auxiliary, int(fold)],
+            "samples": samples,
+            "patients": {sample: self.study.patients[cohort][sample] for sample in samples},
+            "scaling": self.study.config["genes"]["scaling"],
+            "leak": self.study.leak(cohort, split, int(fold), panel),
+            "numbers": numbers("score"),
+        }
+
+    def cells(self):
+        """`{path of scores: {part: hash}}` of all cells, as config and code now stand."""
+        return {
+            self.files.of_fit("scores/scores.parquet", **cell): provenance.digests(
+                {f"fit {key}": value for key, value in self.fit(**cell).items()}
+                | {f"score {key}": value for key, value in self.score(**cell).items()}
+            )
+            for cell in self.study.cells
+        }
+
+    def synthetic(self, sampling, thinning):
+        """Everything that decides a part of the synthetic study."""
+        options = {key: x for key, x in self.study.synthetic.items() if key != "list_sizes"}
+        return {
+            "losses": self.study.synthetic_losses,
+            "seeds": self.study.config["seeds"],
+            "options": options | {"sampling": sampling, "thinning": float(thinning)},
+            "numbers": numbers("synthetic"),
+        }
+
+    def synthetic_cells(self):
+        """`{path of scores: {part: hash}}` of the synthetic study, as config and code now stand."""
+        return {
+            self.files.of_synthetic("scores", *part): provenance.digests(
+                {f"synthetic {key}": value for key, value in self.synthetic(*part).items()}
+            )
+            for part in self.study.synthetic_parts
+        }
+
+    def _source(self, cohort, encoder):
+        """Where a cohort's counts and images, or its embeddings, come from."""
+        if self.study.is_simulated(cohort):
+            return self.study.simulation(cohort)
+        options = self.study.cohorts[cohort]
+        where = {key: options[key] for key in ("source", "folder", "revision") if key in options}
+        where["embeddings"] = options.get("embeddings", {}).get(encoder)
+        return {key: provenance.public(str(value)) for key, value in where.items()}

@@ -1,0 +1,245 @@
+"""What a study asks: its config, with every name in it looked up and every grid laid out."""
+
+from collections import Counter
+from itertools import product
+
+import pandas as pd
+import yaml
+
+from spotrank.base.store import RESOURCES
+from spotrank.base.words import one_of, path_safe
+from spotrank.cohorts import fetch
+from spotrank.report import tables
+from spotrank.spots import split
+from spotrank.study import config as configs
+from spotrank.study import grids
+
+SYNTHETIC = RESOURCES / "synthetic.yaml"
+DONORS = RESOURCES / "donors.tsv"
+
+
+class Study:
+    """What a config asks for; `InputError` for what is wrong with it.
+
+    Where its files lie is told by `files.Files`, what decides each by `made_by.MadeBy`.
+
+    samples: `{cohort: metadata}`; patients: `{cohort: {sample: patient}}`; plans: `{(cohort,
+    strategy): folds}`; panels: `{name: {selection, number, samples}}`; encoders: `{name: entry}`;
+    losses: `{label: (name, options)}`; heads: `{label: {head, options, training}}`; auxiliary:
+    `{label: {strategy, options, prior, number}}`; fits: the encoders, heads and strategies that go
+    together; rankings: the lists that auxiliary genes are taken from; gene_lists: panels and
+    rankings; synthetic: options of the synthetic study, or None.
+    """
+
+    def __init__(self, config):
+        self.config = configs.load(config)
+        self.name = self.config["study"]
+        donors = pd.read_csv(DONORS, sep="\t", index_col="sample", dtype=str)["donor"]
+        self.cohorts = self.config["cohorts"]
+        self.synthetic = self._synthetic()
+        self.samples = {
+            name: fetch.samples(name, cohort, donors) for name, cohort in self.cohorts.items()
+        }
+        self.patients = {name: own["patient"].to_dict() for name, own in self.samples.items()}
+        self.encoders = grids.encoders(self.config)
+        self.panels = grids.panels(self.config["genes"])
+        self.losses = grids.losses(self.config)
+        self.heads = grids.heads(self.config, config.get("training", {}))
+        self.auxiliary = grids.auxiliary(self.config, self.losses)
+        self._check_names()
+        self.plans = self._plans()
+        self.fits = grids.fits(self.encoders, self.heads, self.auxiliary)
+        self.rankings = grids.rankings(self.auxiliary, self.config["genes"]["samples"])
+        self.gene_lists = self.panels | self.rankings
+
+    def _synthetic(self):
+        """Options of the synthetic study, those of its `settings` filled in."""
+        if "synthetic" not in self.config:
+            return None
+        options = dict(self.config["synthetic"])
+        settings = yaml.safe_load(SYNTHETIC.read_text(encoding="utf-8"))
+        return settings[options.pop("settings")] | options
+
+    def _plans(self):
+        options = self.config["split"]
+        for cohort in options["ids"]:
+            one_of(cohort, self.cohorts, "split.ids")
+        return {
+            (cohort, strategy): split.plan(
+                cohort, samples, strategy, options | {"ids": self._ids(cohort, strategy)}
+            )
+            for cohort, samples in self.samples.items()
+            for strategy in options["strategy"]
+        }
+
+    def _ids(self, cohort, strategy):
+        """Samples that the config, or else the published split of the cohort's task, names."""
+        named, task = self.config["split"]["ids"].get(cohort), self.cohorts[cohort].get("samples")
+        if named is None and strategy == "fixed" and isinstance(task, str):
+            task = fetch.task(task, f"cohorts.{cohort}.samples")
+            named = {key: task[key] for key in ("validation", "test") if key in task}
+            named = {{"test": "folds"}.get(key, key): ids for key, ids in named.items()}
+        return named or {}
+
+    def ranking(self, strategy, panel):
+        """Name of the list that auxiliary genes beside a panel are taken from, or None."""
+        if not grids.uses_auxiliary(self.auxiliary[strategy]):
+            return None
+        prior = self.auxiliary[strategy]["prior"]
+        return grids.ranking_name(prior, self.panels[panel].get("samples", "train"))
+
+    def _check_names(self):
+        """The one place where names are checked that become parts of paths."""
+        path_safe([self.name], "study")
+        path_safe(self.cohorts, "cohorts")
+        for cohort, samples in self.samples.items():
+            path_safe(samples.index, f"cohorts.{cohort}.samples")
+        path_safe(self.encoders, "encoders")
+        path_safe(self.panels, "genes")
+        path_safe(self.heads, "heads")
+        path_safe(self.auxiliary, "auxiliary")
+
+    @property
+    def synthetic_losses(self):
+        """`(label, list size, name, options)` of each loss of the synthetic study; list size 0 is
+        the whole tissue, or a loss that has no lists."""
+        losses = []
+        for label, (name, options) in self.losses.items():
+            losses.append((label, options.get("list_size", 0), name, options))
+            if name == "strank_list" and "list_size" not in options:
+                losses += [
+                    (label, size, name, options | {"list_size": size})
+                    for size in self.synthetic["list_sizes"]
+                ]
+        return losses
+
+    def simulation(self, cohort):
+        """Arguments of `simulate.design`."""
+        return {key: value for key, value in self.cohorts[cohort].items() if key != "source"}
+
+    @property
+    def gap_um(self):
+        """Distance in µm between spots of one slide that train and such that validate or test.
+
+        By default a patch's diagonal, so that no two of their patches overlap.
+        """
+        side = self.config["patches"]["size"] * self.config["patches"]["um_per_px"]
+        return self.config["split"].get("gap_um", side * 2**0.5)
+
+    def batch_size(self, encoder):
+        """Patches that an encoder takes at a time."""
+        spec = self.encoders[encoder]
+        return 64 if isinstance(spec, str) else spec["batch_size"]
+
+    @property
+    def hest_samples(self):
+        """`{revision: samples}` of HEST-1k that the study needs."""
+        wanted = {}
+        for cohort, options in self.cohorts.items():
+            if options["source"] == "hest":
+                wanted.setdefault(options["revision"], []).extend(self.samples[cohort].index)
+        return {revision: sorted(set(samples)) for revision, samples in wanted.items()}
+
+    @property
+    def hest_kinds(self):
+        """Kinds of HEST-1k's files that the study needs of a sample."""
+        seen = any(
+            not self.is_given(cohort, encoder)
+            for cohort, options in self.cohorts.items()
+            if options["source"] == "hest"
+            for encoder in self.encoders
+        )
+        return ["st", "metadata"] + [self.config["patches"]["source"]] * seen
+
+    def uses_gpu(self, encoder):
+        """Number of GPUs that an encoder makes use of: 1, or 0 if it has no weights."""
+        return int(isinstance(self.encoders[encoder], dict))
+
+    def is_given(self, cohort, encoder):
+        """Whether the cohort brings these embeddings itself."""
+        return encoder in self.cohorts[cohort].get("embeddings", {})
+
+    def trains_on_patches(self, encoder, head):
+        """Whether the fit reads patches in place of embeddings."""
+        return encoder == "pixels" or grids.built(self.heads[head]).sees == "patches"
+
+    def test_samples(self, cohort):
+        """Test samples of the cohort's folds of its first strategy, in order, each once."""
+        folds = self.plans[cohort, self.config["split"]["strategy"][0]]
+        return list(dict.fromkeys(sample for fold in folds for sample in fold["test"]))
+
+    def tested_in(self, cohort, sample):
+        """Wildcards of a fit that tests a sample: the first of each grid."""
+        strategy = self.config["split"]["strategy"][0]
+        folds = self.plans[cohort, strategy]
+        return {
+            "cohort": cohort,
+            "split": strategy,
+            "encoder": self.fits[0][0],
+            "panel": next(iter(self.panels)),
+            "head": self.fits[0][1],
+            "auxiliary": self.fits[0][2],
+            "fold": next(i for i, fold in enumerate(folds) if sample in fold["test"]),
+        }
+
+    @property
+    def marks_holes(self):
+        """Whether tables are made of the scores that are there, and their holes marked."""
+        return self.config["report"]["holes"] == "mark"
+
+    @property
+    def n_maps(self):
+        """Test slides of a cohort that are drawn; none where nothing is to be made."""
+        return 0 if self.marks_holes else self.config["report"]["maps"]
+
+    @property
+    def cells(self):
+        """Wildcards of every fit of the study."""
+        return [
+            {
+                "cohort": cohort,
+                "split": strategy,
+                "encoder": encoder,
+                "panel": panel,
+                "head": head,
+                "auxiliary": auxiliary,
+                "fold": fold,
+            }
+            for (cohort, strategy), folds in self.plans.items()
+            for encoder, head, auxiliary in self.fits
+            for panel in self.panels
+            for fold in range(len(folds))
+        ]
+
+    @property
+    def n_folds(self):
+        """`{tables.KEYS: folds}` of all rows of the study's tables."""
+        return Counter(
+            tuple((cell | {"loss": loss})[key] for key in tables.KEYS)
+            for cell in self.cells
+            for loss in grids.losses_of(self.heads[cell["head"]], self.losses)
+        )
+
+    @property
+    def synthetic_parts(self):
+        """Each `(sampling, thinning)` of the synthetic study."""
+        options = self.synthetic or {"sampling": [], "thinning": []}
+        return list(product(options["sampling"], options["thinning"]))
+
+    @property
+    def synthetic_tables(self):
+        """STRank's tables that the synthetic study can be set beside."""
+        if not self.synthetic:
+            return []
+        return ["strank_table1"] + ["strank_table3"] * bool(self.synthetic["list_sizes"])
+
+    def is_simulated(self, cohort):
+        return self.cohorts[cohort]["source"] == "simulated"
+
+    def leak(self, cohort, strategy, fold, panel):
+        """What a fold leaks, in words, or ''."""
+        plan = self.plans[cohort, strategy][fold]
+        said = [split.leaks(plan, self.patients[cohort])]
+        if self.panels[panel].get("samples") == "all":
+            said.append("genes chosen with the test samples in view")
+        return "; ".join(filter(None, said))
