@@ -1,14 +1,15 @@
 # `make demo`: the demo study; `make test`: lint and all tests but those on SLURM, which `make
-# test-slurm` installs and starts; `make kill`: kill runs KILLS times; `make bench`: ratios of speed;
-# `make published`: jobs and GPU hours of the published studies; `make published-synthetic`: STRank's
-# synthetic study; `make errors`: write docs/errors.md. Each sets up .venv first.
+# test-slurm` installs and starts; `make quick`: lint, unit and golden tests; `make kill`: kill runs
+# KILLS times; `make bench`: ratios of speed; `make published`: jobs and GPU hours of the published
+# studies; `make published-synthetic`: STRank's synthetic study; `make errors`: write docs/errors.md;
+# `make golden`: say which code gives which numbers. Each sets up .venv first.
 PYTHON ?= python3
 BIN := .venv/bin
 LOCK := envs/requirements.lock
 SLURM := slurm-wlm slurmdbd munge mariadb-server
 KILLS ?= 200
 
-.PHONY: demo test test-slurm kill bench published published-synthetic errors lint
+.PHONY: demo test quick test-slurm kill bench published published-synthetic errors golden lint
 .DELETE_ON_ERROR:
 
 demo: .venv/ready
@@ -18,6 +19,9 @@ demo: .venv/ready
 
 test: lint
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+
+quick: lint
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal tests/unit tests/golden
 
 test-slurm: .venv/ready
 	@{ command -v slurmctld && command -v munged && command -v slurmdbd && command -v mariadbd; } \
@@ -32,6 +36,9 @@ kill: .venv/ready
 
 errors: .venv/ready
 	ERRORS=write $(BIN)/python -m pytest tests/unit/test_bad_input.py
+
+golden: .venv/ready
+	GOLDEN=write $(BIN)/python -m pytest tests/golden/test_numbers.py
 
 published: .venv/ready
 	$(BIN)/python workflow/published.py
@@ -50,10 +57,13 @@ lint: .venv/ready
 	$(BIN)/ruff format --check
 	$(BIN)/snakefmt --check workflow
 	$(BIN)/snakemake --lint
+	PYTHONPATH=workflow $(BIN)/lint-imports
 
 .venv/ready: $(LOCK)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "spotrank needs Python 3.11 or newer; set PYTHON=..." >&2; exit 1; }
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r $(LOCK)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps \
+		"$$(grep ^uv== $(LOCK))"
+	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --no-deps -r $(LOCK)
 	touch $@

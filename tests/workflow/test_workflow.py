@@ -8,6 +8,7 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import ROOT
 from runs import snakemake
 from scipy import stats
 
@@ -101,6 +102,8 @@ def test_nothing_is_left_half_written(finished):
 
 
 def test_second_run_has_nothing_to_do(finished):
+    for path in (ROOT / "workflow/scripts").glob("*.py"):
+        path.touch()  # as a new clone does: what a script says decides, not its time
     printed, code = snakemake(finished, SMALL)
     assert code == 0
     assert "Nothing to be done" in printed

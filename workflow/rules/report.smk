@@ -114,5 +114,6 @@ rule report:
     params:
         config=config,
         snakefile=workflow.main_snakefile,
+        code=code_hash("report"),
     script:
         "../scripts/report.py"
