@@ -1,11 +1,14 @@
 """Paths that tests share, and where the real data are."""
 
+import json
 import os
 import shutil
 import sys
+import time
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
@@ -69,3 +72,41 @@ def study(own_cohort):
         "seeds": [0, 1],
         "training": {"max_epochs": 3},
     }
+
+
+@pytest.fixture(scope="session")
+def two_runs(tmp_path_factory, worker_id):
+    """A folder with a finished study `SMALL`, how a run ended that was started there meanwhile
+    (what it printed, its exit code), and seconds; once for all processes that test."""
+    from runs import SMALL, finish, snakemake, start
+
+    shared = tmp_path_factory.getbasetemp()
+    if worker_id != "master":
+        shared = shared.parent
+    folder, kept = shared / "small", shared / "small.json"
+    with FileLock(shared / "small.lock"):
+        if not kept.exists():
+            folder.mkdir()
+            begin = time.monotonic()
+            run = start(folder, SMALL, "--cores", "2")
+            while not list(folder.glob(".snakemake/locks/*")) and run.poll() is None:
+                time.sleep(0.05)
+            second = snakemake(folder, SMALL)
+            printed, code = finish(run)
+            assert code == 0, printed
+            kept.write_text(json.dumps([*second, time.monotonic() - begin]))
+    printed, code, seconds = json.loads(kept.read_text())
+    return folder, (printed, code), seconds
+
+
+@pytest.fixture(scope="session")
+def finished(two_runs):
+    """A folder with a finished study `SMALL`, for all who leave it as it is."""
+    return two_runs[0]
+
+
+@pytest.fixture
+def copy(finished, tmp_path):
+    """A copy of `finished` that a test may spoil."""
+    unlocked = shutil.ignore_patterns("locks")  # somebody may just look whether it is complete
+    return Path(shutil.copytree(finished, tmp_path / "copy", ignore=unlocked))

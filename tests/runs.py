@@ -7,6 +7,16 @@ import sys
 import yaml
 from conftest import ROOT
 
+SMALL = {  # three slides of two patients
+    "study": "small",
+    "cohorts": {"sim": {"source": "simulated", "patients": 2, "spots": 40, "genes": 60}},
+    "spots": {"min_genes": 20},
+    "genes": {"number": 10},
+    "losses": ["mse", "strank_list"],
+    "seeds": [0, 1],
+    "training": {"max_epochs": 5},
+}
+
 
 def start(folder, config, *options, env=None):
     """Start the workflow in `folder`, in a process group of its own; what it prints can be read."""

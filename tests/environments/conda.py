@@ -1,6 +1,6 @@
 """Stands in for conda where none is: builds an environment from what is installed already.
 
-An environment is a bare venv of links to the files of exactly the packages that its YAML file names
+An environment is a bare venv of links to exactly the packages that its YAML file names
 and those that these require, as their metadata say, at the versions named; another version is an
 error. A venv filled by pip would hold the same files, but torch alone is 5 GB.
 
@@ -13,8 +13,9 @@ import json
 import sys
 import sysconfig
 import venv
-from importlib.metadata import distribution
-from pathlib import Path
+from collections import Counter
+from importlib.metadata import distribution, distributions
+from pathlib import Path, PurePath
 
 import yaml
 from packaging.requirements import Requirement
@@ -66,14 +67,21 @@ def create(file, prefix):
     pins = packages(file)
     venv.create(prefix, with_pip=False)
     site = next(Path(prefix).glob("lib/python*/site-packages"))
+    owners = Counter(
+        top for own in distributions() for top in {path.parts[0] for path in own.files or []}
+    )
     for name, installed in closure(pins).items():
         if installed.version != pins.get(name, installed.version):
             sys.exit(f"{file}: {name} {pins[name]} is named, but {installed.version} is installed")
-        for path in installed.files:
-            target = site / path
-            if ".." not in path.parts:
-                target.parent.mkdir(parents=True, exist_ok=True)
-                target.symlink_to(path.locate())
+        # a folder that is the package's alone, or else its files
+        paths = {
+            path if owners[path.parts[0]] > 1 else PurePath(path.parts[0])
+            for path in installed.files
+            if ".." not in path.parts
+        }
+        for path in paths:
+            (site / path).parent.mkdir(parents=True, exist_ok=True)
+            (site / path).symlink_to(Path(DRIVER) / path)
     (site / "sitecustomize.py").write_text(OUT_OF_SIGHT)
 
 

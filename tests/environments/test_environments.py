@@ -9,18 +9,13 @@ import pytest
 import yaml
 from conftest import ROOT
 from packaging.utils import canonicalize_name
-from runs import snakemake
+from runs import SMALL, snakemake
 
 FILES = {path.stem: path for path in sorted((ROOT / "envs").glob("*.yaml"))}
-STUDY = {
-    "study": "small",
-    "cohorts": {"sim": {"source": "simulated", "patients": 2, "spots": 40, "genes": 60}},
-    "spots": {"min_genes": 20},
+STUDY = SMALL | {
     "genes": {"number": 10, "selection": "dispersion"},
     "encoders": [{"model": "test_resnet", "weights": "random", "name": "tiny"}],
-    "losses": ["mse", "strank_list"],
     "seeds": [0],
-    "training": {"max_epochs": 3},
 }
 
 

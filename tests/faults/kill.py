@@ -13,17 +13,8 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from runs import finish, snakemake, start
+from runs import SMALL, finish, snakemake, start
 
-STUDY = {
-    "study": "small",
-    "cohorts": {"sim": {"source": "simulated", "patients": 2, "spots": 40, "genes": 20}},
-    "spots": {"min_genes": 5},
-    "genes": {"number": 5},
-    "losses": ["mse", "strank_list"],
-    "seeds": [0],
-    "training": {"max_epochs": 3},
-}
 SURROUNDINGS = (  # of which no number may depend
     {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
     {"LC_ALL": "de_DE.UTF-8", "TZ": "Asia/Kolkata"},
@@ -52,7 +43,7 @@ def complete(folder):
 
 
 def torment(folder, kills, longest, seed=0):
-    """Kill runs of `STUDY` until `kills` are dead; finish each study so interrupted.
+    """Kill runs of `SMALL` until `kills` are dead; finish each study so interrupted.
 
     Each run dies, its whole process group at once, within `longest` seconds if it is not done
     before. Yields `(kills so far, tables)` of each study finished. An output that was complete at a
@@ -65,7 +56,7 @@ def torment(folder, kills, longest, seed=0):
         kept, code = {}, None
         while code is None:
             env = SURROUNDINGS[rng.integers(len(SURROUNDINGS))]
-            run = start(study, STUDY, "--cores", "2", env=env)
+            run = start(study, SMALL, "--cores", str(rng.integers(1, 3)), env=env)
             try:
                 last = killed >= kills
                 printed = run.communicate(timeout=None if last else rng.uniform(0.5, longest))[0]
@@ -87,7 +78,7 @@ def torment(folder, kills, longest, seed=0):
 if __name__ == "__main__":
     kills, begin = int(sys.argv[1]), time.monotonic()
     with tempfile.TemporaryDirectory() as name:
-        printed, code = snakemake(Path(name), STUDY)
+        printed, code = snakemake(Path(name), SMALL)
         assert code == 0, printed
         expected, longest = tables(Path(name)), (time.monotonic() - begin) / 3
         for studies, (killed, found) in enumerate(torment(Path(name), kills, longest), start=1):

@@ -4,23 +4,21 @@ import os
 import re
 import shutil
 import subprocess
-import time
 from contextlib import contextmanager
-from pathlib import Path
 
 import h5py
 import pyarrow.parquet as pq
 import pytest
-from kill import STUDY, tables, torment
-from runs import finish, snakemake, start
+from kill import tables, torment
+from runs import SMALL, snakemake
 
-FIT = "sim/leave_one_patient_out/stain_statistics/variance-5/linear/none/fold0"
+FIT = "sim/leave_one_patient_out/stain_statistics/variance-10/linear/none/fold0"
 # a file of each kind of output
 OUTPUTS = {
     "slide": "resources/cohorts/sim/wsis/SIM1.tif",
     "spots": "results/spots/sim/SIM1.h5ad",
     "embeddings": "results/embeddings/sim/stain_statistics/SIM1.h5",
-    "panel": "results/small/panels/sim/leave_one_patient_out/variance-5/fold0.tsv",
+    "panel": "results/small/panels/sim/leave_one_patient_out/variance-10/fold0.tsv",
     "weights": f"results/small/fits/{FIT}/weights.safetensors",
     "predictions": f"results/small/fits/{FIT}/predictions.h5",
     "scores": f"results/small/scores/{FIT}/scores.parquet",
@@ -29,31 +27,6 @@ OUTPUTS = {
 }
 
 PAYLOAD = {"spots": "X/data", "embeddings": "embeddings", "predictions": "predictions"}
-
-
-@pytest.fixture(scope="session")
-def two_runs(tmp_path_factory):
-    """A folder with a finished study, how a run ended that was started there meanwhile, seconds."""
-    folder, begin = tmp_path_factory.mktemp("finished"), time.monotonic()
-    run = start(folder, STUDY, "--cores", "2")
-    while not list(folder.glob(".snakemake/locks/*")) and run.poll() is None:
-        time.sleep(0.05)
-    second = snakemake(folder, STUDY)
-    printed, code = finish(run)
-    assert code == 0, printed
-    return folder, second, time.monotonic() - begin
-
-
-@pytest.fixture(scope="session")
-def finished(two_runs):
-    """A folder with a finished study."""
-    return two_runs[0]
-
-
-@pytest.fixture
-def copy(finished, tmp_path):
-    """A copy of `finished` that a test may spoil."""
-    return Path(shutil.copytree(finished, tmp_path / "copy"))
 
 
 @contextmanager
@@ -73,6 +46,7 @@ def mounted(folder, *options):
 
 
 def test_killed_runs_are_continued(two_runs, tmp_path):
+    """With the same tables, on one core or two, wherever they run."""
     finished, _, seconds = two_runs
     for _, found in torment(tmp_path, kills=30, longest=min(8, seconds / 4)):
         assert found == tables(finished)
@@ -86,7 +60,7 @@ def test_disk_full(copy, kind):
     output.unlink()
     with mounted(output.parent, f"size={(pages + 1) * 4096}"):
         (output.parent / "filler").write_bytes(bytes(4096 if pages > 1 else 8192))
-        printed, code = snakemake(copy, STUDY, "--force", OUTPUTS[kind])
+        printed, code = snakemake(copy, SMALL, "--force", OUTPUTS[kind])
         assert code == 1
         assert "No space left on device; make room, or allow to write there" in printed
         # h5py has words of its own when it closes the file
@@ -97,7 +71,7 @@ def test_disk_full(copy, kind):
 def test_unwritable_folder(copy):
     output = copy / OUTPUTS["spots"]
     with mounted(output.parent, "ro"):
-        printed, code = snakemake(copy, STUDY, "--force", OUTPUTS["spots"])
+        printed, code = snakemake(copy, SMALL, "--force", OUTPUTS["spots"])
     assert code == 1
     assert "Read-only file system" in printed
 
@@ -115,7 +89,7 @@ def test_clock_that_was_set_back(finished, copy):
         if path.is_file():
             os.utime(path, times=(path.stat().st_mtime + 1e5,) * 2)
     shutil.rmtree(copy / "results/small/tables")
-    printed, code = snakemake(copy, STUDY)
+    printed, code = snakemake(copy, SMALL)
     if code:
         assert "has older modification time" in printed
     else:
@@ -146,12 +120,12 @@ def test_spoiled_cache(finished, copy, kind, spoil):
     else:
         content[payload(path, kind)] ^= 1
     path.write_bytes(content)
-    printed, code = snakemake(copy, STUDY)
+    printed, code = snakemake(copy, SMALL)
     assert code == 1
     advice = "delete (it|these files and their fits, touch data that changed,) and run again"
     assert re.search(rf"{OUTPUTS[kind]}:? .*{advice}", printed)
     assert "Traceback" not in printed
     path.unlink()
-    printed, code = snakemake(copy, STUDY)
+    printed, code = snakemake(copy, SMALL)
     assert code == 0, printed
     assert tables(copy) == tables(finished)

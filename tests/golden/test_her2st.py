@@ -1,12 +1,8 @@
-"""Four real sections: the published panel, the published scores, a whole study."""
+"""Four real sections: the published panel, the published scores."""
 
-import anndata
 import pandas as pd
 import pytest
 import torch
-import yaml
-from conftest import ROOT
-from test_workflow import snakemake
 
 from spotrank.encoders import embed
 from spotrank.fitting import fit, predict
@@ -80,20 +76,3 @@ def test_scores_are_the_published_ones(sections, reference):
         low, high = published.min()[name], published.max()[name]
         assert low - 0.02 < ours[name] < high + 0.02, name
     assert ours.idxmax() == "strank_list"
-
-
-def test_whole_study(her2st, tmp_path):
-    """Two losses of the example on the real sections, from slides to the table."""
-    config = yaml.safe_load((ROOT / "config/examples/her2st.yaml").read_text())
-    config["cohorts"]["her2st"]["folder"] = str(her2st)
-    config |= {"losses": ["mse", "pearson_within"], "seeds": [0], "report": {"maps": 1}}
-    config["split"]["strategy"] = ["leave_one_patient_out"]
-    printed, code = snakemake(tmp_path, config)
-    assert code == 0, printed
-    summary = pd.read_csv(tmp_path / "results/her2st/tables/summary.tsv", sep="\t")
-    summary = summary.set_index("loss")["spearman_mean"]
-    # far above chance (about 1/√(180·50)), and the relative loss better than the absolute one
-    assert summary["pearson_within"] > 0.05
-    assert summary["pearson_within"] > summary["mse"]
-    spots = anndata.read_h5ad(tmp_path / "results/spots/her2st/SPA145.h5ad")
-    assert spots.n_obs == 269

@@ -33,6 +33,12 @@ def forget():
         function.cache_clear()
 
 
+@pytest.fixture(scope="module")
+def before():
+    """Hashes of the code as it stands."""
+    return hashes()
+
+
 def hashes():
     forget()
     return {stage: code.code_hash(stage) for stage in STAGES}
@@ -68,21 +74,18 @@ def changed(before):
         ("spots/split.py", "validation = _draw", "validation = 2 * _draw", set()),
     ],
 )
-def test_what_a_statement_makes_stale(copy, path, old, new, stages):
-    before = hashes()
+def test_what_a_statement_makes_stale(copy, before, path, old, new, stages):
     copy(f"spotrank/{path}", old, new)
     assert changed(before) == stages
 
 
-def test_a_script_is_of_its_stage_only(copy):
-    before = hashes()
+def test_a_script_is_of_its_stage_only(copy, before):
     copy("scripts/score.py", "writer.close()", "writer.close(), print()")
     assert changed(before) == {"score"}
 
 
-def test_a_definition_that_moves_makes_nothing_stale(copy, tmp_path):
+def test_a_definition_that_moves_makes_nothing_stale(copy, before, tmp_path):
     """From one module to another, its users importing it from there, by name and by module."""
-    before = hashes()
     metrics, score = "spotrank/scoring/metrics.py", "spotrank/scoring/score.py"
     text = (tmp_path / metrics).read_text()
     moved = text[text.index("def partial(") : text.index("def mse(")]
@@ -96,9 +99,9 @@ def test_a_definition_that_moves_makes_nothing_stale(copy, tmp_path):
     assert changed(before) == {"score"}
 
 
-def test_code_that_is_known_to_give_the_numbers_is_their_version(copy, tmp_path, monkeypatch):
+def test_known_code_counts_as_the_version_of_its_numbers(copy, before, tmp_path, monkeypatch):
     monkeypatch.setattr(code, "GOLDEN", tmp_path / "golden.yaml")
-    row = {"version": 3, "code": hashes()["score"]}
+    row = {"version": 3, "code": before["score"]}
     code.GOLDEN.write_text(yaml.safe_dump({"score": row}))
     assert code.numbers("score") == 3
     copy("spotrank/scoring/metrics.py", "return (a.double() - b", "return (b - a.double()")

@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import numpy as np
-from tqdm import tqdm
 
 from spotrank.base.store import InputError, in_a_line, refuse_links, whole
 from spotrank.cohorts import hest
@@ -20,7 +19,7 @@ NUMBERS = 1
 def embed(encoder, patches, barcodes, coords, path, made_by, batch_size, threads, record=dict):
     """Write the embeddings of all `patches` to `path`.
 
-    encoder: `encoders.Encoder`; patches: `slides.SlidePatches` or `FilePatches`;
+    encoder: `weightless.Encoder`; patches: `slides.SlidePatches` or `FilePatches`;
     barcodes: of their spots; coords: their places in full-resolution px `(n, 2)`;
     made_by: everything that decides the numbers, kept as the attribute `made_by` (JSON);
     record: called at the end, gives what else is to be kept, see `provenance`.
@@ -29,6 +28,7 @@ def embed(encoder, patches, barcodes, coords, path, made_by, batch_size, threads
     Memory does not grow with the number of patches: a few batches are read ahead in threads.
     """
     import h5py
+    from tqdm import tqdm
 
     n, expected = len(patches), made_by.get("dimension")
     with whole(path) as temporary, h5py.File(temporary, "w") as file:

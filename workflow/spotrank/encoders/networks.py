@@ -1,6 +1,6 @@
 """Networks of encoders: from an encoder's row or a config's entry to a torch module with weights.
 
-A loader is a function and a row of `LOADERS`. It takes a `spec` (see `encoders.resolve`) and
+A loader is a function and a row of `LOADERS`. It takes a `spec` (see `registry.resolve`) and
 returns a module that maps images `(n, 3, px, px)` to vectors `(n, dimension)`. Nothing is
 unpickled; a repository's own code runs only where the config says `remote_code`.
 """
@@ -135,7 +135,7 @@ QUERIES = {"multihead_query": MultiheadPool, "projected_query": ProjectedPool}
 
 
 def build(spec):
-    """The module of a spec (see `encoders.resolve`), ready for inference.
+    """The module of a spec (see `registry.resolve`), ready for inference.
 
     `InputError` for an unknown model, weights that don't fit, or a package that is not here.
     """

@@ -19,7 +19,7 @@ QUANTILES = (0.1, 0.5, 0.9)
 def statistics(patches):
     """39 numbers a patch `(n, 39)` float32 of uint8 patches `(n, px, px, 3)`, px at least 64.
 
-    See `encoders.stain_statistics`.
+    See `weightless.stain_statistics`.
     """
     n, px = patches.shape[0], patches.shape[1] // 2
     features = np.empty((n, 39), np.float32)

@@ -124,7 +124,7 @@ def _mean(measured, key, n, others):
 def forms(table, known):
     """`{suffix: text}` of a table of `beside`: TSV, Markdown, LaTeX and HTML.
 
-    known: of `provenance.gather`.
+    known: of `trust.gather`.
     """
     below, text_of = [*notes(table), known["source"]], partial(formatted, table)
     return {

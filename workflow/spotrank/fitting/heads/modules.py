@@ -84,7 +84,7 @@ class FineTune(Module):
     """A timm network trained end to end on patches, with a linear layer on top (AGL).
 
     In training each patch is turned and mirrored at random, one of the eight ways of a square.
-    network: function that gives the network and its data config, see `encoders.network`.
+    network: function that gives the network and its data config, see `loading.network`.
     """
 
     sees = "patches"
