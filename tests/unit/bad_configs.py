@@ -325,4 +325,4 @@ FOLDERS = {
 def check_folder(edit, folder, config):
     config["cohorts"]["c"]["samples"] = ["SIM1", "SIM3", "SIM4"]
     edit(folder)
-    Files(Study(config))
+    Files(Study(config)).check_genes()

@@ -6,9 +6,14 @@ with job(snakemake.log[0]):
     from spotrank.base import provenance
     from spotrank.base.store import read_h5ad
     from spotrank.genes import panel
+    from spotrank.spots import features
 
     began, params, output = provenance.now(), snakemake.params, snakemake.output[0]
     spots = dict(zip(params.samples, map(read_h5ad, snakemake.input.spots), strict=True))
+    features.check_names(
+        {sample: list(adata.var_names) for sample, adata in spots.items()},
+        f"cohorts.{snakemake.wildcards.cohort}",
+    )
     all_genes = {sample: set(adata.var_names) for sample, adata in spots.items()}
     if "file" in params.panel:
         genes = panel.from_file(params.panel["file"], all_genes)
