@@ -25,6 +25,7 @@ WHOLE = {
     r"unable to lock file": "its file system can't lock files; set HDF5_USE_FILE_LOCKING=FALSE",
     r"already open for write": "is marked as being written; close it there, or if that program was "
     "killed, try `h5clear -s` on a copy",
+    r"Is a directory": "is a folder, as zarr is; write it as one file of HDF5",
     r"Permission denied|Operation not permitted": "may not be read; allow it",
     r"superblock version": "says that a later version of HDF5 wrote it; write it with an older "
     "one (h5repack), or install a later one",

@@ -40,7 +40,7 @@ def read(file, name):
     if name in file:
         return read_elem(file[name])
     table, _, column = name.rpartition("/")
-    if column in columns(file, table):  # before anndata 0.7 a table was one array
+    if table and column in columns(file, table):  # before anndata 0.7 a table was one array
         return np.char.decode(file[table].fields(column)[:].astype("S"))
     return None
 
@@ -144,9 +144,10 @@ def _places(file, layer):
         return f"layers/{layer}", "var"
     if layer == "raw" and "raw/X" in file:
         return "raw/X", "raw/var"
+    instead = "leave counts_layer out, for X holds counts"
     raise InputError(
-        f"{file.filename}: has no layers['{layer}']{nearest(layer, layers)}; correct the cohort's "
-        "counts_layer, or leave it out where X holds the counts."
+        f"{file.filename}: has no layers['{layer}']{nearest(layer, layers)}; "
+        f"{instead if _holds_counts(file, 'X') else _advice(file)}."
     )
 
 
@@ -157,7 +158,7 @@ def _advice(file):
         if _holds_counts(file, place):
             words = "raw" if place == "raw/X" else f"layers['{layer}']"
             return f"{words} holds counts: give the cohort counts_layer: {layer} in the config"
-    return "put the raw counts in X"
+    return "raw and layers hold none either: put the raw counts in X"
 
 
 def _holds_counts(file, place):

@@ -102,8 +102,8 @@ def from_file(path, all_genes):
         for gene in genes:
             if gene not in names:
                 raise InputError(
-                    f"{path}: the gene '{gene}' is not measured in the sample '{sample}'"
-                    f"{nearest(gene, names)}, or shares its symbol there; leave it out."
+                    f"{path}: the gene '{gene}' is not measured in the sample '{sample}', or not "
+                    f"the only one of that symbol{nearest(gene, names)}; leave it out."
                 )
     return pd.DataFrame({"gene": genes, "score": np.nan})
 
