@@ -131,19 +131,21 @@ HUMAN = ["TP53", "ACTB", "C1orf112", "HLA-A", "GAPDH", "MT-ND1", "CD8A", "KRT8"]
         (["BLANK_0006", "Trp53", "Actb"], "as of mouse ('Trp53')"),
         ([f"GRCh38_{name}" for name in HUMAN], "behind that of a genome ('GRCh38_TP53')"),
         (["7157", "60"], "numbers ('7157')"),
-        (["EGFP", "BLANK_0006"], "b shares the fewest with others, 0 of 2, and has 'EGFP' where"),
     ],
 )
-def test_names_that_cannot_be_compared_are_refused(other, said):
+def test_names_of_another_kind_are_refused(other, said):
     genes = {"a": [*HUMAN, "BLANK_0006"], "b": other, "c": HUMAN}
     with pytest.raises(InputError, match=re.escape(said)) as error:
-        features.check_names(genes, "cohorts.x")
+        features.check_kinds(genes, "cohorts.x")
     assert "'TP53'" in str(error.value)
 
 
-def test_panels_of_other_size_are_compared():
-    features.check_names({"a": HUMAN, "b": ["TP53", "BLANK_1", "Negative01"]}, "cohorts.x")
-    features.check_names({"a": HUMAN}, "cohorts.x")
+def test_controls_are_no_shared_genes():
+    genes = {"a": [*HUMAN, "BLANK_0006"], "b": ["EGFP", "BLANK_0006"], "c": HUMAN}
+    features.check_kinds(genes, "cohorts.x")
+    with pytest.raises(InputError, match="b shares the fewest with others, 0 of 2, and has 'EGFP'"):
+        features.check_shared(genes, "cohorts.x")
+    features.check_shared(genes | {"b": ["BLANK_0006", "TP53"]}, "cohorts.x")
 
 
 def test_a_sample_of_one_spot_is_named(cohort):

@@ -125,12 +125,14 @@ def read_layer(st, layer):
 
 
 def bytes_of_counts(st, layer=None):
-    """Size in memory of what `read_counts` reads, as it is stored; 0 if that can't be told."""
+    """Size in memory of what `read_counts` returns, by shape and type: of a sparse matrix as it is
+    stored, of a dense one as if half of it were counts; 0 if that can't be told."""
     try:
         with opened(st) as file:
             element = file[_places(file, layer)[0]]
-            parts = element.values() if hasattr(element, "values") else [element]
-            return sum(part.size * part.dtype.itemsize for part in parts)
+            if hasattr(element, "shape"):
+                return element.size * 4
+            return sum(part.size * part.dtype.itemsize for part in element.values())
     except (InputError, KeyError):  # the job says what is wrong
         return 0
 
@@ -196,7 +198,7 @@ def _read_csr(file, place):
         counts = matrix if matrix is None else sparse.csr_matrix(matrix, dtype=np.float32)
     else:
         n_rows, n_columns = element.shape
-        rows = max(BLOCK // (n_columns * element.dtype.itemsize + 1), *(element.chunks or (1,)), 1)
+        rows = max(BLOCK // (n_columns * element.dtype.itemsize or 1), (element.chunks or (1,))[0])
         blocks = (element[row : row + rows] for row in range(0, n_rows, rows))
         counts = sparse.vstack([sparse.csr_matrix(block, dtype=np.float32) for block in blocks])
     if counts is not None:

@@ -91,12 +91,12 @@ def _symbol(name, present):
     return name
 
 
-def check_names(genes, where):
-    """`InputError` if the names of genes are of several kinds, or no gene is in all samples.
+def check_kinds(genes, where):
+    """`InputError` if the names of genes are of several kinds, such as symbols and ids.
 
     genes: `{sample: names}`; where: what the samples are of, for the sentence.
     """
-    kinds = {sample: _kind(list(names)) for sample, names in genes.items()}
+    kinds = {sample: _kind(names) for sample, names in genes.items()}
     known = Counter(filter(None, kinds.values())).most_common()
     if len(known) > 1:
         usual = next(sample for sample in kinds if kinds[sample] == known[0][0])
@@ -108,10 +108,14 @@ def check_names(genes, where):
             f"{where}: names of genes are of two kinds, {' and '.join(what)}; name the genes of "
             f"{other} as the others' are, or leave it out."
         )
-    if genes and not any(map(_is_gene, set.intersection(*map(set, genes.values())))):
+
+
+def check_shared(genes, where):
+    """`InputError` if no gene is in all samples; arguments as those of `check_kinds`."""
+    if not any(map(_is_gene, set.intersection(*map(set, genes.values())))):
         found = Counter(name for names in genes.values() for name in set(names) if _is_gene(name))
         shared = {own: sum(found[name] > 1 for name in set(genes[own])) for own in genes}
-        least, *_, other = sorted(shared, key=shared.get)
+        least, other = min(shared, key=shared.get), max(shared, key=shared.get)
         raise InputError(
             f"{where}: no gene is measured in every sample; {least} shares the fewest with others, "
             f"{shared[least]} of {len(genes[least])}, and has '{_first(genes[least])}' where "
@@ -120,12 +124,10 @@ def check_names(genes, where):
 
 
 def _kind(names):
-    """The kind in `KINDS` of nearly all names (list), judged by some of them, or None."""
+    """The kind in `KINDS` of nearly all names, judged by some of them, or None."""
     some = [name for name in names[:: len(names) // ENOUGH + 1] if _is_gene(name)]
     for kind, pattern in KINDS.items():
-        if some and sum(
-            re.fullmatch(pattern, name) is not None for name in some
-        ) > NEARLY_ALL * len(some):
+        if len([name for name in some if re.fullmatch(pattern, name)]) > NEARLY_ALL * len(some):
             return kind
     return None
 

@@ -91,7 +91,7 @@ class Files:
                 layer, genes = options.get("counts_layer"), {}
                 for sample in self.study.samples[cohort].index:
                     genes[sample] = h5ad.read_names(self.path(cohort, "st", sample), layer)
-                features.check_names(genes, f"cohorts.{cohort}")
+                features.check_kinds(genes, f"cohorts.{cohort}")
 
     def _is_done(self):
         """Whether no job is needed."""
