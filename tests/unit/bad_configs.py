@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 
+import anndata
 import pandas as pd
 
 from spotrank.study.files import Files
@@ -295,6 +296,13 @@ def check_config(edit, folder, config):
     Files(Study(config))
 
 
+def ensembl(folder):
+    """Call the genes of SIM3 by ids."""
+    adata = anndata.read_h5ad(folder / "st/SIM3.h5ad")
+    adata.var_names = [f"ENSG{i:011d}" for i in range(adata.n_vars)]
+    adata.write_h5ad(folder / "st/SIM3.h5ad")
+
+
 FOLDERS = {
     "no table": (lambda folder: (folder / "HEST_v1_1_0.csv").unlink(), "no metadata table"),
     "table without patients": (
@@ -313,6 +321,10 @@ FOLDERS = {
         lambda folder: (folder / "HEST_v1_1_0.csv").write_bytes(b"\xff\xfe\x00\x01"),
         "not a readable CSV table",
     ),
+    "genes of another kind": (
+        ensembl,
+        "those of SIM3 are Ensembl ids ('ENSG00000000000') and those of SIM1 are symbols",
+    ),
     "sample twice in the table": (
         lambda folder: (folder / "HEST_v1_1_0.csv").write_text(
             "id,patient,dataset_title\n" + "SIM1,P,x\n" * 2
@@ -325,4 +337,4 @@ FOLDERS = {
 def check_folder(edit, folder, config):
     config["cohorts"]["c"]["samples"] = ["SIM1", "SIM3", "SIM4"]
     edit(folder)
-    Files(Study(config))
+    Files(Study(config)).check_genes()

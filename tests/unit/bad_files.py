@@ -1,5 +1,7 @@
 """Malformed files of data and weights, each an edit and the sentence that it must give."""
 
+import fcntl
+import gzip
 import json
 import os
 import pickle
@@ -107,6 +109,43 @@ def overwrite(name, content=b""):
     return lambda folder: (folder / name).write_bytes(content)
 
 
+def counts_in(place, **x):
+    """Normalise X, the counts kept in a layer or in 'raw', or nowhere (None)."""
+
+    def edit(adata):
+        if place == "raw":
+            adata.raw = adata.copy()
+        elif place:
+            adata.layers[place] = adata.X.copy()
+        adata.X = x.get("x", adata.X.log1p())
+
+    return rewrite(edit)
+
+
+def zipped(folder):
+    path = folder / "st/SIM1.h5ad"
+    path.write_bytes(gzip.compress(path.read_bytes()))
+
+
+def lock(folder, held=[]):  # noqa: B006 (what is locked stays so until the tests end)
+    """Lock a file as HDF5 does where another program writes it."""
+    held.append((folder / "st/SIM1.h5ad").open())
+    fcntl.flock(held[-1], fcntl.LOCK_EX)
+
+
+def byte_of(name, place, value):
+    def edit(folder):
+        content = bytearray((folder / name).read_bytes())
+        content[place] = value
+        (folder / name).write_bytes(content)
+
+    return edit
+
+
+def later(file):
+    file["X"].attrs["encoding-version"] = "9.0.0"
+
+
 def twice(adata):
     adata.obs_names = [adata.obs_names[0], *adata.obs_names[:-1]]
 
@@ -135,7 +174,33 @@ SAMPLES = {
     "NaN": (set_count(np.nan), "holds nan, which is not a number"),
     "no spatial": (rewrite(lambda adata: adata.obsm.pop("spatial")), "lacks obsm"),
     "duplicate barcodes": (rewrite(twice), "barcode .* stands there twice"),
-    "truncated h5ad": (truncate("st/SIM1.h5ad"), "perhaps truncated"),
+    "truncated h5ad": (truncate("st/SIM1.h5ad"), "is truncated, .* bytes; get it again"),
+    "h5ad that is being written": (lock, "another program holds it open to write; close it"),
+    "h5ad of a later HDF5": (
+        byte_of("st/SIM1.h5ad", 8, 9),
+        "a later version of HDF5 wrote it",
+    ),
+    "h5ad of a later anndata": (in_h5("st/SIM1.h5ad", later), "only a later version of anndata"),
+    "h5ad that is zipped": (zipped, "compressed by gzip; unpack it"),
+    "pointer to an h5ad": (
+        overwrite("st/SIM1.h5ad", b"version https://git-lfs.github.com/spec/v1"),
+        "a pointer of Git LFS; fetch the file itself",
+    ),
+    "web page for an h5ad": (overwrite("st/SIM1.h5ad", b"<!DOCTYPE html>"), "a web page"),
+    "float16": (
+        rewrite(lambda adata: setattr(adata, "X", adata.X.toarray().astype("f2"))),
+        "X is float16, which rounds counts above 2,048",
+    ),
+    "counts in a layer": (
+        counts_in("counts"),
+        "layers['counts'] holds counts: give the cohort counts_layer: counts",
+    ),
+    "counts in a layer, no X": (
+        counts_in("umi", x=None),
+        "has no counts in X; layers['umi'] holds counts: give the cohort counts_layer: umi",
+    ),
+    "counts in raw": (counts_in("raw"), "raw holds counts: give the cohort counts_layer: raw"),
+    "counts nowhere": (counts_in(None), "raw and layers hold none either: put the raw counts in X"),
     "no h5ad": (
         lambda folder: (folder / "st/SIM1.h5ad").write_text("hello"),
         "not a readable h5ad",
@@ -156,7 +221,10 @@ SAMPLES = {
         overwrite("st/SIM1.h5ad", pickle.dumps(Bomb())),
         "not a readable h5ad",
     ),
-    "pickle in an h5ad": (in_h5("st/SIM1.h5ad", replace("X/data", PICKLE)), "not a readable h5ad"),
+    "pickle in an h5ad": (
+        in_h5("st/SIM1.h5ad", replace("X/data", PICKLE)),
+        "X is no matrix of numbers",
+    ),
     "external link in an h5ad": (
         in_h5("st/SIM1.h5ad", replace("X/data", ELSEWHERE)),
         "'X/data' lies in another file",
@@ -164,7 +232,7 @@ SAMPLES = {
     "virtual data in an h5ad": (in_h5("st/SIM1.h5ad", virtual), "'X/data' lies in another file"),
     "h5ad without X": (
         in_h5("st/SIM1.h5ad", lambda file: file.__delitem__("X")),
-        "has no counts|not a readable",
+        "has no counts in X; raw and layers hold none either",
     ),
     "counts that are text": (
         in_h5("st/SIM1.h5ad", replace("X", np.array([["a"] * 60] * 40, "S"))),
@@ -194,7 +262,7 @@ SAMPLES = {
         "not a slide",
     ),
     "metadata that is a list": (overwrite("metadata/SIM1.json", b"[]"), "not a JSON object"),
-    "metadata that is not text": (overwrite("metadata/SIM1.json", b"\xff"), "not a JSON object"),
+    "metadata that is not text": (overwrite("metadata/SIM1.json", b"\xff"), "not readable as text"),
     "pixel size as text": (pixel_size("0.5"), "'pixel_size_um_estimated' is '0.5'"),
     "pixel size that is not a number": (pixel_size(np.nan), "'pixel_size_um_estimated' is nan"),
     "pixel size that is true": (pixel_size(True), "'pixel_size_um_estimated' is True"),
@@ -312,13 +380,13 @@ def check_embeddings(edit, folder, config):
 GENES = {
     "gene that a sample lacks": (
         content(b"SIM001\nSIM0002\n"),
-        "'SIM0002' is not measured in the sample 'a', did you mean 'SIM002'",
+        "'SIM0002' is not measured in the sample 'a', or not .*, did you mean 'SIM002'",
     ),
     "empty": (content(b""), "names no gene"),
     "gene twice": (content(b"SIM001\nSIM001\n"), "names a gene twice"),
-    "not text": (content(b"\xff\xfe"), "not a readable list of genes"),
-    "missing": (lambda path: None, "not a readable list of genes"),
-    "folder": (lambda path: path.mkdir(), "not a readable list of genes"),
+    "not text": (content(b"\xff\xfe\x00"), "not readable as text"),
+    "missing": (lambda path: None, "no such file"),
+    "folder": (lambda path: path.mkdir(), "not readable as text"),
 }
 
 

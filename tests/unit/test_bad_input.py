@@ -77,7 +77,7 @@ def test_the_docs_have_no_other_rows(rows):
 def test_too_few_genes(cohort):
     spots = pair.pair(cohort / "st/SIM1.h5ad", cohort / "metadata/SIM1.json", QC, PATCHES)
     with pytest.raises(InputError, match=r"genes.number is 500, but only"):
-        panel.choose([spots], "variance", 500, {"SIM1": set(spots.var_names)})
+        panel.choose({"SIM1": spots}, "variance", 500, {"SIM1": set(spots.var_names)})
 
 
 def test_embeddings_of_another_sample(cohort):

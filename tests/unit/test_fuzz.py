@@ -141,7 +141,7 @@ def files(cohort, tmp_path_factory):
     folder = tmp_path_factory.mktemp("files")
     for path in [*cohort.glob("*/SIM1.*"), *cohort.glob("*.csv")]:
         (folder / path.name).write_bytes(path.read_bytes())
-    adata = hest.read_spots(folder / "SIM1.h5ad").to_memory()
+    adata = hest.read_spots(folder / "SIM1.h5ad")
     for name, (write, read) in READERS.items():
         if write:
             write(folder / name, adata)

@@ -7,7 +7,7 @@ from spotrank.base import provenance
 from spotrank.base.code import code_hash, numbers
 from spotrank.base.store import InputError
 from spotrank.base.words import as_list
-from spotrank.cohorts import fetch
+from spotrank.cohorts import fetch, h5ad
 from spotrank.encoders import registry
 from spotrank.report import published
 from spotrank.spots import pair, split
@@ -19,6 +19,8 @@ from spotrank.study.study import Study
 try:
     study = Study(config)
     files = Files(study)
+    if workflow.is_main_process:
+        files.check_genes()
 except InputError as error:
     raise WorkflowError(str(error)) from None
 made_by = MadeBy(study, files)
@@ -52,6 +54,13 @@ def memory(mb, per_mb, *names):
         return attempt * (mb + int(per_mb * size_mb))
 
     return ask
+
+
+def memory_of_counts(wildcards, input, attempt):
+    """Resource: `pair` holds the counts several times over; what is compressed tells nothing."""
+    size = Path(input.st).stat().st_size  # raises where the file is yet to come
+    layer = study.cohorts[wildcards.cohort].get("counts_layer")
+    return attempt * (1000 + 3 * max(size, h5ad.bytes_of_counts(input.st, layer)) // 2**20)
 
 
 def minutes(n):

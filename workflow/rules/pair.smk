@@ -10,11 +10,13 @@ rule pair:
     conda:
         "../../envs/data.yaml"
     resources:
-        mem_mb=memory(1000, 10, "st"),
+        mem_mb=memory_of_counts,
         runtime=minutes(30),
     params:
         qc=study.config["spots"],
         patches=study.config["patches"],
+        counts_layer=lambda wildcards: study.cohorts[wildcards.cohort].get("counts_layer"),
+        simulated=lambda wildcards: study.is_simulated(wildcards.cohort),
         numbers=pair.NUMBERS,
     script:
         "../scripts/pair.py"

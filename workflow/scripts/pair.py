@@ -16,6 +16,8 @@ with job(snakemake.log[0]):
         snakemake.params.patches,
         snakemake.input.get("wsi"),
         snakemake.input.get("patch_file"),
+        snakemake.params.counts_layer,
+        snakemake.params.simulated,
     )
     read = [snakemake.input.st, snakemake.input.metadata]
     record = provenance.record("pair", snakemake.output[0], read, began)

@@ -1,17 +1,54 @@
 """Files written whole or not at all, files read with one-sentence errors, and logs of jobs."""
 
+import codecs
 import errno
 import glob
+import io
 import logging
 import os
+import posixpath
+import re
 import secrets
 import sys
 import traceback
 from contextlib import contextmanager
+from itertools import accumulate
 from pathlib import Path
 
 RESOURCES = Path(__file__).parents[3] / "resources"
 DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
+
+
+# what HDF5, anndata and the system say of a file that may well be whole; what it means, what to do
+WHOLE = {
+    r"unable to lock file, errno = 11\b": "another program holds it open to write; close it there",
+    r"unable to lock file": "its file system can't lock files; set HDF5_USE_FILE_LOCKING=FALSE",
+    r"already open for write": "is marked as being written; close it there, or if that program was "
+    "killed, try `h5clear -s` on a copy",
+    r"Is a directory": "is a folder, as zarr is; write it as one file of HDF5",
+    r"Permission denied|Operation not permitted": "may not be read; allow it",
+    r"superblock version": "says that a later version of HDF5 wrote it; write it with an older "
+    "one (h5repack), or install a later one",
+    r"[Nn]o read\w* method registered": "holds a part that only a later version of "
+    "anndata can read; write it with an older one, or install a later one",
+    r"plugin|filter .*not (registered|available)": "is compressed by a filter that isn't "
+    "installed; write it with compression='gzip'",
+    r"Unable to allocate|MemoryError": "doesn't fit in memory; give the job more",
+    r"Input/output error|Stale file handle|timed out": "its disk or network fails; wait until it "
+    "works",
+}
+# first bytes of what lies where an HDF5 file should; what it is, what to do
+NOT_HDF5 = {
+    b"version https://git-lfs": "a pointer of Git LFS; fetch the file itself with `git lfs pull`",
+    b"<": "a web page, as a failed download leaves; get the file itself",
+    b"{": "a message in JSON, as a failed download leaves; get the file itself",
+    b"\x1f\x8b": "compressed by gzip; unpack it",
+    b"BZh": "compressed by bzip2; unpack it",
+    b"\xfd7zXZ": "compressed by xz; unpack it",
+    b"\x28\xb5\x2f\xfd": "compressed by zstd; unpack it",
+    b"PK": "a zip archive; unpack it, or if it is zarr, write it as HDF5",
+    bytes(8): "nothing but zeros at its start, as an unfinished download leaves; get it again",
+}
 
 
 class InputError(Exception):
@@ -54,22 +91,51 @@ def write_texts(texts):
             temporary.write_text(text, encoding="utf-8")
 
 
-def refuse_links(path):
-    """Raise `InputError` if an HDF5 file holds data that lie in another file: a hostile one could
-    so bring any file of the machine into the results."""
+def read_text(path):
+    """Text of a file that people write, in UTF-8 with or without a byte order mark or in UTF-16
+    with one, every end of a line as "\\n"; `InputError` if it is no text."""
+    try:
+        content = Path(path).read_bytes()
+        utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        text = content.decode("utf-16" if utf16 else "utf-8-sig")
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; put it there, or correct its name.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"{path}: not readable as text ({in_a_line(error)}); save it in UTF-8."
+        ) from None
+    if "\0" in text:
+        raise InputError(f"{path}: not readable as text (it holds zeros); save it in UTF-8.")
+    return io.StringIO(text, newline=None).read()
+
+
+def refuse_links(path, names=None):
+    """Raise `InputError` if what `names` of an HDF5 file, or all, hold lies in another file: a
+    hostile one could so bring any file of the machine into the results."""
     import h5py
 
-    def elsewhere(name, what):
-        if isinstance(what, h5py.ExternalLink) or (
-            isinstance(what, h5py.Dataset) and (what.is_virtual or what.external)
-        ):
-            return name
-        return None
-
     with h5py.File(path) as file:
-        name = file.visititems_links(elsewhere) or file.visititems(elsewhere)
-    if name:
-        raise InputError(f"{path}: '{name}' lies in another file; copy it into this one.")
+        found = next(filter(None, (_elsewhere(file, name) for name in names or file)), None)
+    if found:
+        raise InputError(f"{path}: '{found}' lies in another file; copy it into this one.")
+
+
+def _elsewhere(file, name):
+    """`name`, what leads there, or a part of it, if that lies in another file; else None."""
+    import h5py
+
+    for step in accumulate(name.split("/"), "{}/{}".format):
+        link = file.get(step, getlink=True)
+        if isinstance(link, h5py.ExternalLink):
+            return step
+        if isinstance(link, h5py.SoftLink):
+            target = posixpath.join(f"/{posixpath.dirname(step)}", link.path)
+            if _elsewhere(file, target.strip("/")):
+                return step
+    what = file.get(name)
+    if isinstance(what, h5py.Group):
+        return next(filter(None, (_elsewhere(file, f"{name}/{part}") for part in what)), None)
+    return name if isinstance(what, h5py.Dataset) and (what.is_virtual or what.external) else None
 
 
 @contextmanager
@@ -92,19 +158,17 @@ def job(log):
             sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
 
 
-def read_h5ad(path, backed=None):
-    """Read an h5ad file into AnnData; `InputError` if it is missing, truncated or no h5ad."""
+def read_h5ad(path):
+    """An h5ad file that the workflow made, as AnnData; `InputError` if it can't be read."""
     import anndata
 
     try:
         refuse_links(path)
-        return anndata.read_h5ad(path, backed=backed)
+        return anndata.read_h5ad(path)
     except InputError:
         raise
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; check the cohort's folder and samples.") from None
     except Exception as error:  # whatever the libraries make of a file that is damaged
-        raise unreadable(path, error) from None
+        raise damaged(path, error) from None
 
 
 @contextmanager
@@ -143,16 +207,45 @@ def fixed_text(values):
 
 
 def damaged(path, error):
-    """The `InputError` of a file that the workflow made and something else changed."""
-    return InputError(f"{path}: is damaged ({in_a_line(error)}); delete it and run again.")
+    """The `InputError` of a file that the workflow made and can't read."""
+    return _whole(path, error) or InputError(
+        f"{path}: is damaged ({in_a_line(error)}); delete it and run again."
+    )
 
 
 def unreadable(path, error):
-    """The `InputError` of an h5ad file that a library stumbles over."""
+    """The `InputError` of an h5ad file of the user's that a library stumbles over."""
+    said = in_a_line(error)
+    if isinstance(error, FileNotFoundError):
+        return InputError(f"{path}: no such file; check the cohort's folder and samples.")
+    if sizes := re.search(r"\beof = (\d+).*stored_eof = (\d+)", said):
+        return InputError(f"{path}: is truncated, {sizes[1]} of {sizes[2]} bytes; get it again.")
+    if found := _whole(path, error):
+        return found
+    if "file signature not found" in said:
+        return InputError(f"{path}: not a readable h5ad, but {_no_hdf5(path)}.")
     return InputError(
-        f"{path}: not a readable h5ad, perhaps truncated ({in_a_line(error)}); get it again, or if "
-        "the workflow made it, delete it and run again."
+        f"{path}: not a readable h5ad ({said}); if other programs open it, write it with them "
+        "again, else get it again."
     )
+
+
+def _whole(path, error):
+    """The `InputError` of a file that may be whole though it can't be read, or None."""
+    said = f"{type(error).__name__} {error}"
+    causes = (cause for pattern, cause in WHOLE.items() if re.search(pattern, said))
+    return next((InputError(f"{path}: {cause}, and run again.") for cause in causes), None)
+
+
+def _no_hdf5(path):
+    """What a file is that isn't HDF5, and what to do."""
+    with open(path, "rb") as file:
+        start = file.read(100)
+    if not start:
+        return "empty; get it again"
+    start = start.removeprefix(codecs.BOM_UTF8).lstrip() or start
+    known = (what for magic, what in NOT_HDF5.items() if start.startswith(magic))
+    return next(known, "no HDF5 file at all; put the sample's own there")
 
 
 def in_a_line(error):

@@ -3,24 +3,31 @@
 import json
 
 import numpy as np
+import pandas as pd
 
-from spotrank.base.store import InputError, in_a_line, read_h5ad, refuse_links
+from spotrank.base.store import InputError, in_a_line, read_text, refuse_links
+from spotrank.cohorts import h5ad
 
 
 def read_spots(st):
-    """Counts of a sample as in its `st/<id>.h5ad`, still on disk.
+    """Names and places of a sample's spots as in its `st/<id>.h5ad`: AnnData without counts.
 
     Barcodes are unique and `obsm['spatial']` is finite, `(n_spots, 2)`, else `InputError`.
     """
-    adata = read_h5ad(st, backed="r")
-    if not adata.obs_names.is_unique:
-        twice = adata.obs_names[adata.obs_names.duplicated()][0]
-        raise InputError(f"{st}: the barcode '{twice}' stands there twice; keep one spot.")
-    if "spatial" not in adata.obsm:
+    import anndata
+
+    with h5ad.opened(st) as file:
+        names, places = h5ad.names(file), h5ad.read(file, "obsm/spatial")
+    if not names.is_unique:
+        raise InputError(
+            f"{st}: the barcode '{names[names.duplicated()][0]}' stands there twice; keep one spot."
+        )
+    if places is None:
         raise InputError(f"{st}: lacks obsm['spatial'], the spots' centres in px; add it.")
-    if not _are_places(adata.obsm["spatial"], adata.n_obs):
+    if not _are_places(places, len(names)):
         raise InputError(f"{st}: obsm['spatial'] is not two finite numbers a spot; mend it.")
-    return adata
+    obs = pd.DataFrame(index=names)
+    return anndata.AnnData(obs=obs, obsm={"spatial": np.asarray(places, float)})
 
 
 def _are_places(values, n):
@@ -35,11 +42,8 @@ def _are_places(values, n):
 def read_pixel_size(metadata):
     """`pixel_size_um_estimated` of a sample's JSON, µm/px; `InputError` if it has none."""
     try:
-        with open(metadata, encoding="utf-8") as file:
-            value = json.load(file).get("pixel_size_um_estimated")
-    except FileNotFoundError:
-        raise InputError(f"{metadata}: no such file; the pixel size stands there.") from None
-    except (OSError, ValueError, AttributeError, RecursionError) as error:
+        value = json.loads(read_text(metadata)).get("pixel_size_um_estimated")
+    except (ValueError, AttributeError, RecursionError) as error:
         raise InputError(f"{metadata}: not a JSON object ({in_a_line(error)}); mend it.") from None
     if type(value) not in (int, float) or not 0 < value < 100:
         raise InputError(

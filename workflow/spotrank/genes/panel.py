@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from spotrank.base.store import InputError, damaged, in_a_line
+from spotrank.base.store import InputError, damaged, in_a_line, read_text
 from spotrank.base.words import nearest
 from spotrank.genes.selections import SELECTIONS
 from spotrank.spots.split import parts
@@ -17,26 +17,26 @@ RECORD = "# record "  # before the record in a panel's file
 
 
 def looked_at(spots, fold, samples, gap, min_spots):
-    """The part of `spots` (`{sample: AnnData}`) that a selection may look at.
+    """The part of `spots` (`{sample: AnnData}`) that a selection may look at, as such a dict.
 
     samples: 'all', or 'train': the training spots of the fold (see `split.parts`; gap in µm), of
     which `min_spots` must have a gene.
     """
     if samples == "all":
-        return list(spots.values())
-    chosen = []
+        return spots
+    chosen = {}
     for sample in fold["train"]:
         own = spots[sample]
         place = own.obsm["spatial"] * own.uns["pixel_size_um"]
         own = own[parts(fold, sample, place, gap) == "train"].copy()
         own.var["n_spots"] = own.X.getnnz(0)
         own.var["passed"] = own.var["n_spots"] >= min_spots
-        chosen.append(own)
+        chosen[sample] = own
     return chosen
 
 
 def choose(samples, selection, number, all_genes=None):
-    """Choose genes by their score in `samples` (AnnData of `pair`).
+    """Choose genes by their score in `samples` (`{sample: AnnData of pair}`).
 
     all_genes: `{sample: gene names}` of every sample of the cohort; a panel gene must be measured
     in all. Genes must have passed QC in each of `samples`. number: how many, or 'all'.
@@ -45,13 +45,18 @@ def choose(samples, selection, number, all_genes=None):
     """
     candidates = sorted(
         set.intersection(
-            *(set(sample.var_names[sample.var["passed"]]) for sample in samples),
+            *(set(own.var_names[own.var["passed"]]) for own in samples.values()),
             *map(set, all_genes.values()),
         )
     )
     if not candidates:
-        raise InputError("no gene is measured in every sample of the cohort; check the gene names.")
-    samples = [sample[:, candidates] for sample in samples]
+        sample, own = min(samples.items(), key=lambda item: item[1].var["passed"].sum())
+        raise InputError(
+            f"no gene can be chosen, for none passes in every sample: '{sample}' has the fewest, "
+            f"{own.var['passed'].sum()} that are in spots.min_spots of its {own.n_obs} spots; "
+            "lower that or leave the sample out."
+        )
+    samples = [own[:, candidates] for own in samples.values()]
     score = SELECTIONS[selection](samples, number)
     panel = pd.DataFrame({"gene": candidates, "score": score}).dropna()
     panel = panel.sort_values(["score", "gene"], ascending=[False, True], ignore_index=True)
@@ -89,12 +94,7 @@ def _sha256(text):
 
 def from_file(path, all_genes):
     """The panel written in a text file, a gene a line; `InputError` if a sample lacks one."""
-    try:
-        genes = Path(path).read_text(encoding="utf-8").split()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(
-            f"{path}: not a readable list of genes ({in_a_line(error)}); check genes.file."
-        ) from None
+    genes = read_text(path).split()
     if not genes or len(set(genes)) < len(genes):
         what = "names no gene" if not genes else "names a gene twice"
         raise InputError(f"{path}: {what}; write one gene a line.")
@@ -102,8 +102,8 @@ def from_file(path, all_genes):
         for gene in genes:
             if gene not in names:
                 raise InputError(
-                    f"{path}: the gene '{gene}' is not measured in the sample '{sample}'"
-                    f"{nearest(gene, names)}; leave it out."
+                    f"{path}: the gene '{gene}' is not measured in the sample '{sample}', or not "
+                    f"the only one of that symbol{nearest(gene, names)}; leave it out."
                 )
     return pd.DataFrame({"gene": genes, "score": np.nan})
 
@@ -114,9 +114,9 @@ def ranking_from_file(path, all_genes):
     Genes that some sample lacks are left out. Raises `InputError` for another kind of file.
     """
     try:
-        table = pd.read_csv(path, sep="\t", dtype={"gene": str})
+        table = pd.read_csv(io.StringIO(read_text(path)), sep="\t", dtype={"gene": str})
         table = table.astype({"score": float}).drop_duplicates("gene")
-    except (OSError, ValueError, KeyError) as error:
+    except (ValueError, KeyError) as error:
         raise InputError(
             f"{path}: not a table of 'gene' and 'score', separated by tabs ({in_a_line(error)}); "
             "mend it."

@@ -4,45 +4,61 @@ import logging
 
 import numpy as np
 import pandas as pd
-from scipy import sparse
 
-from spotrank.base.store import InputError, in_a_line, unreadable
-from spotrank.cohorts import hest
-from spotrank.spots import slides
+from spotrank.base.store import InputError
+from spotrank.cohorts import h5ad, hest
+from spotrank.spots import features, slides
 
 # version of the numbers: raise it with them, and every file made before is stale
-NUMBERS = 1
+NUMBERS = 2
 
 
-def pair(st, metadata, qc, patches, wsi=None, patch_file=None):
+def pair(st, metadata, qc, patches, wsi=None, patch_file=None, counts_layer=None, truth=False):
     """Spots of one sample that pass QC and have a patch.
 
     st: path of the sample's h5ad; metadata: path of its JSON; qc: `min_genes` a spot, `min_spots` a
     gene, `max_mito`, the share of mitochondrial counts that a spot must stay below.
     patches: their geometry, see `slides.patch_side`; wsi, patch_file: the slide or HEST's patches,
-    if any, that spots must lie on or be in.
+    if any, that spots must lie on or be in; counts_layer: see `h5ad.read_counts`; truth: whether
+    the file has that of a simulation, `layers['noise_free']`, which is kept.
 
-    Returns AnnData: raw counts (CSR) of all genes; `obs`: `library` (counts of the spot over all
-    genes), `n_genes`, `mito`; `var`: `n_spots` (kept spots that have the gene) and `passed`;
+    Returns AnnData: raw counts (CSR) of all genes that have a name of their own, see
+    `features.told_apart`; `obs`: `library` (counts of the spot over all genes), `n_genes`, `mito`;
+    `var`: `n_spots` (kept spots that have the gene) and `passed`;
     `obsm`: `spatial` and `patch` (centre and upper left corner in full-resolution px);
-    `uns`: `pixel_size_um`, `patch_side_px` and `qc`, the number of spots left after each step.
+    `uns`: `pixel_size_um`, `patch_side_px`, `qc`, the number of spots left after each step, and
+    `features`, the number of `genes` kept and of those left out: `controls`, which are nowhere
+    counted, and `doubled`, that share their symbol; `no_mito`: a whole transcriptome, but no
+    mitochondrial gene.
     Raises `InputError` for what is no count, lacks coordinates, or leaves no spot.
     """
-    adata = hest.read_spots(st)
-    try:
-        adata = adata.to_memory()
-    except Exception as error:
-        raise unreadable(st, error) from None
-    counts = _counts(adata, st)
+    adata, table = hest.read_spots(st), h5ad.read_genes(st, counts_layer)
+    counts = h5ad.read_counts(st, counts_layer)
+    is_gene = ~features.are_controls(table)
+    counts, table = counts[:, is_gene], table[is_gene]
+    names, doubled = features.told_apart(table)
     spatial = np.asarray(adata.obsm["spatial"], float)
-    adata.var_names_make_unique()
     pixel_size_um = hest.read_pixel_size(metadata)
     side = slides.patch_side(patches, pixel_size_um)
 
     library = np.asarray(counts.sum(1)).ravel()
-    mitochondrial = adata.var_names.str.upper().str.startswith("MT-")
+    mitochondrial = features.are_mitochondrial(table)
     mito = np.asarray(counts[:, mitochondrial].sum(1)).ravel() / np.maximum(library, 1)
     n_genes = counts.getnnz(1)
+    whole = len(table) >= features.WHOLE_TRANSCRIPTOME
+    found = {
+        "genes": int((~doubled).sum()),
+        "controls": int((~is_gene).sum()),
+        "doubled": int(doubled.sum()),
+        "no_mito": bool(whole and not mitochondrial.any()),
+    }
+    logging.info("features: %s", found)
+    if found["no_mito"]:
+        logging.warning(
+            "%s: no gene is known as mitochondrial, so spots.max_mito drops no spot; check the "
+            "names of genes.",
+            st,
+        )
     steps = {
         "enough_genes": (n_genes >= max(qc["min_genes"], 1)),
         "low_mito": mito < qc["max_mito"],
@@ -64,7 +80,7 @@ def pair(st, metadata, qc, patches, wsi=None, patch_file=None):
     if not kept.any():
         raise InputError(f"{st}: no spot is left after QC ({left}); loosen 'spots' in the config.")
 
-    counts = counts[kept]
+    counts = counts[kept][:, ~doubled]
     n_spots = counts.getnnz(0)
     spots = type(adata)(
         X=counts,
@@ -73,37 +89,18 @@ def pair(st, metadata, qc, patches, wsi=None, patch_file=None):
             index=adata.obs_names[kept],
         ),
         var=pd.DataFrame(
-            {"n_spots": n_spots, "passed": n_spots >= qc["min_spots"]}, index=adata.var_names
+            {"n_spots": n_spots, "passed": n_spots >= qc["min_spots"]}, index=names[~doubled]
         ),
         obsm={"spatial": spatial[kept], "patch": spatial[kept] - side / 2},
-        uns={"pixel_size_um": pixel_size_um, "patch_side_px": side, "qc": left},
+        uns={
+            "pixel_size_um": pixel_size_um,
+            "patch_side_px": side,
+            "qc": left,
+            "features": found,
+        },
     )
-    if "noise_free" in adata.layers:  # a simulated cohort's truth
-        spots.layers["noise_free"] = adata.layers["noise_free"][kept]
+    if truth:
+        spots.layers["noise_free"] = h5ad.read_layer(st, "noise_free")[kept][:, is_gene][
+            :, ~doubled
+        ]
     return spots
-
-
-def _counts(adata, st):
-    """The raw counts as CSR float32 without stored zeros; `InputError` for what is no count."""
-    if adata.X is None or 0 in adata.shape:
-        raise InputError(f"{st}: has no counts (its shape is {adata.shape}); get it again.")
-    try:
-        counts = sparse.csr_matrix(adata.X, dtype=np.float32)
-    except (ValueError, TypeError, IndexError) as error:
-        raise InputError(
-            f"{st}: X is no matrix of numbers ({in_a_line(error)}); put the raw counts in X."
-        ) from None
-    counts.sum_duplicates()
-    values = counts.data
-    for wrong, what in (
-        (~np.isfinite(values), "not a number"),
-        (values < 0, "negative"),
-        (values != np.floor(values), "fractional"),
-    ):
-        if wrong.any():
-            raise InputError(
-                f"{st}: X holds {values[wrong][0]:g}, which is {what}, but raw counts are needed; "
-                "put the raw counts in X."
-            )
-    counts.eliminate_zeros()
-    return counts

@@ -3,9 +3,10 @@
 from pathlib import Path
 
 from spotrank.base.store import InputError
-from spotrank.cohorts import fetch
+from spotrank.cohorts import fetch, h5ad
 from spotrank.encoders import registry
 from spotrank.report import published
+from spotrank.spots import features
 
 
 class Files:
@@ -60,8 +61,7 @@ class Files:
 
     def _check(self):
         """Raise at once what a job would else raise later; scores that are there need no job."""
-        scores = (self.of_fit("scores/scores.parquet", **cell) for cell in self.study.cells)
-        if self.study.marks_holes or all(Path(path).exists() for path in scores):
+        if self._is_done():
             return
         for encoder, spec in self.study.encoders.items():
             for path in self.local_weights(encoder):
@@ -83,3 +83,17 @@ class Files:
                             f"cohorts.{cohort}: {file} is missing; put the embeddings there or "
                             "leave the sample out."
                         )
+
+    def check_genes(self):
+        """Raise for genes of the user's files that can't be compared; reads 10 ms a sample."""
+        for cohort, options in self.study.cohorts.items():
+            if options["source"] == "local" and not self._is_done():
+                layer, genes = options.get("counts_layer"), {}
+                for sample in self.study.samples[cohort].index:
+                    genes[sample] = h5ad.read_names(self.path(cohort, "st", sample), layer)
+                features.check_kinds(genes, f"cohorts.{cohort}")
+
+    def _is_done(self):
+        """Whether no job is needed."""
+        scores = (self.of_fit("scores/scores.parquet", **cell) for cell in self.study.cells)
+        return self.study.marks_holes or all(Path(path).exists() for path in scores)

@@ -110,6 +110,7 @@ class MadeBy:
         if self.study.is_simulated(cohort):
             return self.study.simulation(cohort)
         options = self.study.cohorts[cohort]
-        where = {key: options[key] for key in ("source", "folder", "revision") if key in options}
+        keys = ("source", "folder", "revision", "counts_layer")
+        where = {key: options[key] for key in keys if key in options}
         where["embeddings"] = options.get("embeddings", {}).get(encoder)
         return {key: provenance.public(str(value)) for key, value in where.items()}
