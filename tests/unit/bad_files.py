@@ -275,7 +275,10 @@ SAMPLES = {
         slide(grey, photometric="palette", colormap=np.zeros((3, 256), "u2")),
         "has a palette of few colours",
     ),
-    "TIFF of floats": (slide(lambda rgb: rgb.astype("f4") / 255), "not of 8 bits (float32)"),
+    "TIFF of floats": (
+        slide(lambda rgb: rgb.astype("f4") / 255),
+        "has samples of float32, not of 8",
+    ),
     "TIFF of JPEG 2000": (slide(as_it_is, tag=JPEG2000), "is compressed as JPEG2000 (RGB)"),
     "TIFF to be turned": (slide(as_it_is, **TURNED), "its orientation tag turns or mirrors"),
     "TIFF with the label first": (

@@ -60,7 +60,7 @@ KINDS = [
     ),
     (
         lambda first, others: first.sampleformat != 1 or first.bitspersample > 16,
-        "has samples that are not of 8 bits ({format}), which OpenSlide can't read",
+        "has samples of {format}, not of 8 or 16 bits from 0 on, which OpenSlide can't read",
         "bring them to 0 to 255, and " + CONVERT,
     ),
 ]
