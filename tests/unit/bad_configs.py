@@ -311,7 +311,24 @@ FOLDERS = {
     ),
     "empty table": (lambda folder: (folder / "HEST_v1_1_0.csv").write_text(""), "not a readable"),
     "no counts": (lambda folder: (folder / "st/SIM1.h5ad").unlink(), "'SIM1'|SIM1.h5ad is missing"),
-    "no slide": (lambda folder: (folder / "wsis/SIM1.tif").unlink(), "SIM1.tif is missing"),
+    "no slide": (lambda folder: (folder / "wsis/SIM1.tif").unlink(), "SIM1.* is missing"),
+    "two slides": (
+        lambda folder: shutil.copy(folder / "wsis/SIM1.tif", folder / "wsis/SIM1.SVS"),
+        "SIM1.SVS and SIM1.tif are both slides",
+    ),
+    "slide of another id": (
+        lambda folder: (folder / "wsis/SIM1.tif").rename(folder / "wsis/SIM1.2.tif"),
+        "SIM1.* is missing: no slide by a suffix of OpenSlide's formats, such as .tif or .svs "
+        "(SIM1.2.tif is not it)",
+    ),
+    "download that was broken off": (
+        lambda folder: (folder / "wsis/SIM1.tif").rename(folder / "wsis/SIM1.tif.part"),
+        "(SIM1.tif.part is not it)",
+    ),
+    "slide that OpenSlide does not know": (
+        lambda folder: (folder / "wsis/SIM1.tif").write_bytes(b"\x89PNG"),
+        "is a PNG picture, not a slide",
+    ),
     "no metadata": (
         lambda folder: (folder / "metadata/SIM1.json").unlink(),
         "SIM1.json is missing",

@@ -95,7 +95,7 @@ def test_config_that_is_anything(value):
 
 def write_patches(path, adata):
     with h5py.File(path, "w") as file:
-        file["img"] = np.zeros((adata.n_obs, 8, 8, 3), "u1")
+        file["img"] = np.random.default_rng(0).integers(0, 256, (adata.n_obs, 8, 8, 3), "u1")
         file["barcode"] = np.array(adata.obs_names, "S")[:, None]
         file["coords"] = adata.obsm["spatial"]
 
@@ -124,7 +124,10 @@ READERS = {  # name of a file, how it comes about, how it is read
     "SIM1.tif": (None, slide),
     "SIM1.json": (None, hest.read_pixel_size),
     "HEST_v1_1_0.csv": (None, fetch.read_table),
-    "patches.h5": (write_patches, lambda path: read_all(slides.FilePatches(path, 16))),
+    "patches.h5": (
+        write_patches,
+        lambda path: read_all(slides.FilePatches(path, PATCHES, 0.5, 16)),
+    ),
     "embeddings.h5": (write_embeddings, embed.read),
     "genes.txt": (
         lambda path, adata: path.write_text("SIM001\nSIM002\n"),

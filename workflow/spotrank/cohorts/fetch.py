@@ -9,7 +9,7 @@ import yaml
 
 from spotrank.base.store import RESOURCES, InputError, in_a_line, whole
 from spotrank.base.words import nearest, one_of
-from spotrank.cohorts import hub, simulate
+from spotrank.cohorts import hub, simulate, slide_files
 
 FOLDER = Path("resources/cohorts")  # of cohorts that the workflow makes
 HEST = Path("resources/hest")  # of HEST-1k's own files, which belong to no cohort
@@ -170,7 +170,7 @@ def _chosen(name, cohort, table):
             raise InputError(f"config: cohorts.{name}.samples finds no sample; widen the query.")
         return list(found.index)
     if wanted is None:
-        wanted = sorted(path.stem for path in Path(cohort["folder"]).glob("st/*.h5ad"))
+        wanted = sorted(path.stem for path in Path(cohort["folder"]).glob("st/[!.]*.h5ad"))
         if not wanted:
             raise InputError(
                 f"cohorts.{name}: there is no st/*.h5ad in {cohort['folder']}; check 'folder'."
@@ -192,8 +192,8 @@ def path(name, cohort, kind, sample):
     if cohort["source"] == "hest":
         return HEST / cohort["revision"] / place
     file = Path(cohort["folder"]) / place
-    if kind == "wsis" and not file.exists():  # any format that OpenSlide reads
-        file = next(file.parent.glob(f"{sample}.*"), file)
+    if kind == "wsis":
+        return slide_files.slide_of(file.parent, sample)
     if not file.exists():
         raise InputError(
             f"cohorts.{name}: {file} is missing; put it there or leave the sample out."

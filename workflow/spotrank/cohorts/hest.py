@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pandas as pd
 
-from spotrank.base.store import InputError, in_a_line, read_text, refuse_links
+from spotrank.base.store import InputError, in_a_line, read_text
 from spotrank.cohorts import h5ad
 
 
@@ -50,38 +50,3 @@ def read_pixel_size(metadata):
             f"{metadata}: 'pixel_size_um_estimated' is {value!r}, not a length in µm; set it."
         )
     return float(value)
-
-
-def read_patches(path):
-    """Barcodes (list of str), centres in px `(n, 2)`, images `(n, px, px, 3)` uint8, on disk.
-
-    Of a sample's `patches/<id>.h5`; `InputError` if it is not such a file.
-    """
-    import h5py
-
-    try:
-        refuse_links(path)
-        file = h5py.File(path)
-        barcodes = [barcode.decode() for barcode in file["barcode"][:].ravel()]
-        coords, images = file["coords"][:], file["img"]
-        shape, dtype = images.shape, images.dtype
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; get it or use patches.source: wsis.") from None
-    except InputError:
-        raise
-    except Exception as error:  # whatever the library makes of a file that is damaged
-        raise InputError(
-            f"{path}: not HEST's patch file with 'img', 'barcode' and 'coords' "
-            f"({in_a_line(error)}); get it again."
-        ) from None
-    if dtype != np.uint8 or len(shape) != 4 or not 0 < shape[1] == shape[2] or shape[3] != 3:
-        raise InputError(
-            f"{path}: 'img' is {dtype} {shape}, not uint8 (n, px, px, 3); get it again."
-        )
-    if not len(barcodes) == len(coords) == len(images):
-        raise InputError(f"{path}: 'img', 'barcode' and 'coords' differ in length; get it again.")
-    if not _are_places(coords, len(barcodes)):
-        raise InputError(f"{path}: 'coords' is not two finite numbers a patch; get it again.")
-    if len(set(barcodes)) < len(barcodes):
-        raise InputError(f"{path}: a barcode stands there twice; keep one patch a spot.")
-    return barcodes, coords, images

@@ -20,11 +20,11 @@ def embed(encoder, patches, barcodes, coords, path, made_by, batch_size, threads
     """Write the embeddings of all `patches` to `path`.
 
     encoder: `weightless.Encoder`; patches: `slides.SlidePatches` or `FilePatches`;
-    barcodes: of their spots; coords: their places in full-resolution px `(n, 2)`;
+    barcodes: of their spots; coords: their centres in full-resolution px `(n, 2)`;
     made_by: everything that decides the numbers, kept as the attribute `made_by` (JSON);
     record: called at the end, gives what else is to be kept, see `provenance`.
 
-    The file holds `embeddings (n, d)` float32, `barcode (n, 1)` bytes and `coords (n, 2)`.
+    The file holds `embeddings (n, d)` float32, `barcode (n, 1)` bytes and `coords (n, 2)`, centres.
     Memory does not grow with the number of patches: a few batches are read ahead in threads.
     """
     import h5py
@@ -64,20 +64,21 @@ def embed(encoder, patches, barcodes, coords, path, made_by, batch_size, threads
 
 
 def patches_of(encoder, geometry, st, metadata, wsi=None, patch_file=None):
-    """Patches of a sample as `(patches, barcodes, coords)`, from its slide or its patch file.
+    """Patches of a sample as `(patches, barcodes, centres)`, from its slide or its patch file.
 
     They are of the encoder's size, by its interpolation; geometry: the config's `patches`. From a
     slide come all spots of `st` whose patch lies on it, whether they pass QC or not: thresholds of
     QC are often changed, and embeddings are dear.
     """
+    pixel_size_um, how = hest.read_pixel_size(metadata), (encoder.size, encoder.interpolation)
     if patch_file is not None:
-        patches = slides.FilePatches(patch_file, encoder.size, encoder.interpolation)
-        return patches, patches.barcodes, patches.coords
+        patches = slides.FilePatches(patch_file, geometry, pixel_size_um, *how)
+        return patches, patches.barcodes, patches.centres
     spots = hest.read_spots(st)
     spatial = np.asarray(spots.obsm["spatial"], float)
-    side = slides.patch_side(geometry, hest.read_pixel_size(metadata))
+    side = slides.patch_side(geometry, pixel_size_um)
     inside = slides.on_slide(wsi, spatial, side, st, metadata)
-    patches = slides.SlidePatches(wsi, spatial[inside], side, encoder.size, encoder.interpolation)
+    patches = slides.SlidePatches(wsi, spatial[inside], side, *how)
     return patches, list(spots.obs_names[inside]), spatial[inside]
 
 

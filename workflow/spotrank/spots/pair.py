@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from spotrank.base.store import InputError
-from spotrank.cohorts import h5ad, hest
+from spotrank.cohorts import h5ad, hest, patch_files
 from spotrank.spots import features, slides
 
 # version of the numbers: raise it with them, and every file made before is stale
@@ -66,12 +66,10 @@ def pair(st, metadata, qc, patches, wsi=None, patch_file=None, counts_layer=None
     if wsi is not None:
         steps["on_slide"] = slides.on_slide(wsi, spatial, side, st, metadata)
     if patch_file is not None:
-        barcodes = hest.read_patches(patch_file)[0]
+        barcodes = patch_files.read_patches(patch_file, patches, pixel_size_um)[0]
         steps["has_patch"] = adata.obs_names.isin(barcodes)
         if not steps["has_patch"].any():
-            raise InputError(
-                f"{patch_file} has no barcode in common with {st}; they are of different samples."
-            )
+            raise patch_files.strangers(patch_file, barcodes, st, adata.obs_names)
     kept, left = np.ones(adata.n_obs, bool), {"measured": adata.n_obs}
     for step, passed in steps.items():
         kept &= passed

@@ -1,12 +1,17 @@
 """Patches of a slide: where they lie, and how they are read."""
 
+import itertools
 import math
 
 import numpy as np
 from PIL import Image
 
 from spotrank.base.store import InputError, in_a_line
-from spotrank.cohorts import hest
+from spotrank.cohorts import patch_files
+from spotrank.cohorts.slide_files import open_slide
+
+OVERVIEW = 25_000_000  # px of the largest picture that is held at once ...
+BLOCK = 2048  # ... and side of what it is read by
 
 
 class SlidePatches:
@@ -32,31 +37,26 @@ class SlidePatches:
 
     def __getitem__(self, i):
         """Patch `i`: `(size, size, 3)` uint8, from the nearest finer level, resampled once."""
-        import openslide
-
         origin = np.floor(self.corners[i]).astype(int)
         left, top = (self.corners[i] - origin) / self.downsample
         side = self.side / self.downsample
         extent = (math.ceil(left + side), math.ceil(top + side))
-        try:
-            region = self.slide.read_region(tuple(map(int, origin)), self.level, extent)
-        except openslide.OpenSlideError as error:
-            raise InputError(
-                f"{self.path}: can't be read at ({origin[0]}, {origin[1]}) px, perhaps truncated "
-                f"({in_a_line(error)}); get it again."
-            ) from None
-        if region.getchannel("A").getextrema()[0] < 255:  # never scanned: white, as glass is
-            region = Image.alpha_composite(Image.new("RGBA", region.size, "white"), region)
+        region = read_region(self.slide, self.path, origin, self.level, extent)
         box = (left, top, left + side, top + side)
-        return resample(region.convert("RGB"), self.size, box, self.interpolation)
+        return resample(region, self.size, box, self.interpolation)
 
 
 class FilePatches:
-    """Patches of HEST's own `patches/<id>.h5`, resampled to `size` px where theirs differs."""
+    """Patches of HEST's own `patches/<id>.h5`, resampled to `size` px where theirs differs.
 
-    def __init__(self, path, size, interpolation="lanczos"):
+    geometry: the config's `patches`; pixel_size_um: of the slide; see `patch_files.read_patches`.
+    """
+
+    def __init__(self, path, geometry, pixel_size_um, size, interpolation="lanczos"):
         self.path, self.size, self.interpolation = path, size, interpolation
-        self.barcodes, self.coords, self.images = hest.read_patches(path)
+        found = patch_files.read_patches(path, geometry, pixel_size_um)
+        self.barcodes, self.centres, self.images = found
+        refuse_colourless(self)
 
     def __len__(self):
         return len(self.images)
@@ -82,30 +82,16 @@ def resample(image, size, box=None, interpolation="lanczos"):
     return np.asarray(image.resize((size, size), Image.Resampling[interpolation.upper()], box))
 
 
-def open_slide(path):
-    """Open a slide with OpenSlide; `InputError` if it is missing, truncated or no slide."""
-    import openslide
-
-    try:
-        return openslide.OpenSlide(path)
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such slide; check the cohort's folder and samples.") from None
-    except openslide.OpenSlideError as error:
-        raise InputError(
-            f"{path}: not a slide that OpenSlide reads, perhaps truncated ({in_a_line(error)}); "
-            "get it again."
-        ) from None
-
-
 def patch_side(patches, pixel_size_um):
     """Side of a patch in full-resolution px: size (px) × um_per_px / pixel_size_um."""
     return patches["size"] * patches["um_per_px"] / pixel_size_um
 
 
 def on_slide(path, spatial, side, st, metadata):
-    """Which patches lie wholly on the slide: bool `(n_spots,)`; `InputError` if none does.
+    """Which patches lie wholly on the slide: bool `(n_spots,)`.
 
-    st, metadata: where `spatial` and the pixel size come from.
+    st, metadata: where `spatial` and the pixel size come from. Raises `InputError` if none does, or
+    if the slide shows no colours there.
     """
     with open_slide(path) as slide:
         extent = np.array(slide.dimensions)
@@ -115,10 +101,62 @@ def on_slide(path, spatial, side, st, metadata):
             f"{st}: no spot lies on the slide {path}; check 'spatial' (px of the whole slide) and "
             f"'pixel_size_um_estimated' in {metadata}."
         )
+    refuse_colourless(SlidePatches(path, spatial[inside], side, 32))
     return inside
 
 
+def refuse_colourless(patches):
+    """Raise `InputError` if some 64 of the `patches` are black, or what is dark in them is grey."""
+    some = [patches[i] for i in range(0, len(patches), math.ceil(len(patches) / 64))]
+    pixels = np.concatenate(some).reshape(-1, 3).astype(int)
+    if pixels.max() < 64:  # samples of 16 bits, say, of which 12 are used
+        raise InputError(
+            f"{patches.path}: is all but black where the spots are, {pixels.max()} of 255 at most; "
+            "bring its brightness to 0 to 255."
+        )
+    tissue = pixels[pixels.min(1) < 200]
+    if len(tissue) > len(pixels) / 100 and np.ptp(tissue, axis=1).max() <= 2:
+        raise InputError(
+            f"{patches.path}: is grey where the spots are, but H&E needs colour; get it in colour."
+        )
+
+
 def overview(path, side=1200):
-    """A thumbnail of the whole slide and the slide's `(width, height)` in full-resolution px."""
+    """A thumbnail of the whole slide and the slide's `(width, height)` in full-resolution px.
+
+    Memory does not grow with the slide: a level of more than `OVERVIEW` px is averaged by blocks.
+    """
     with open_slide(path) as slide:
-        return np.asarray(slide.get_thumbnail((side, side))), slide.dimensions
+        level = slide.get_best_level_for_downsample(max(slide.dimensions) / side)
+        width, height = slide.level_dimensions[level]
+        downsample = slide.level_downsamples[level]
+        # px a side that become one, a power of two, so that no tile is in two blocks
+        factor = 2 ** max(math.ceil(math.log2(width * height / OVERVIEW) / 2), 0)
+        small = Image.new("RGB", (math.ceil(width / factor), math.ceil(height / factor)))
+        for top, left in itertools.product(range(0, height, BLOCK), range(0, width, BLOCK)):
+            extent = (min(BLOCK, width - left), min(BLOCK, height - top))
+            origin = (round(left * downsample), round(top * downsample))
+            region = read_region(slide, path, origin, level, extent)
+            small.paste(region.reduce(factor), (left // factor, top // factor))
+        small.thumbnail((side, side), Image.Resampling.LANCZOS)
+        return np.asarray(small), slide.dimensions
+
+
+def read_region(slide, path, origin, level, extent):
+    """Part of a level as an RGB image, white where nothing was scanned, as glass is.
+
+    origin: upper left in full-resolution px; extent: in px of the level. Raises `InputError` for
+    what can't be read.
+    """
+    import openslide
+
+    try:
+        region = slide.read_region(tuple(map(int, origin)), level, extent)
+    except openslide.OpenSlideError as error:
+        raise InputError(
+            f"{path}: can't be read at ({origin[0]}, {origin[1]}) px, perhaps truncated "
+            f"({in_a_line(error)}); get it again."
+        ) from None
+    if region.getchannel("A").getextrema()[0] < 255:
+        region = Image.alpha_composite(Image.new("RGBA", region.size, "white"), region)
+    return region.convert("RGB")
