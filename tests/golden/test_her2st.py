@@ -8,7 +8,7 @@ import yaml
 from conftest import ROOT
 from test_workflow import snakemake
 
-from spotrank.encoders import embed
+from spotrank.encoders import stored
 from spotrank.fitting import fit, predict
 from spotrank.fitting.batches import assemble, parts_of
 from spotrank.genes import panel
@@ -62,7 +62,7 @@ def test_scores_are_the_published_ones(sections, reference):
         112,
         SECTIONS,
         sections.values(),
-        [embed.read(folder / f"embeddings/{section}.h5") for section in SECTIONS],
+        [stored.read(folder / f"embeddings/{section}.h5") for section in SECTIONS],
         (folder / "panel_50.txt").read_text().split(),
     )
     train, validation, test = parts_of(spots)

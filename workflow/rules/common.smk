@@ -19,6 +19,8 @@ from spotrank.study.study import Study
 try:
     study = Study(config)
     files = Files(study)
+    if workflow.is_main_process:
+        files.check_given()
 except InputError as error:
     raise WorkflowError(str(error)) from None
 made_by = MadeBy(study, files)
