@@ -125,7 +125,10 @@ READERS = {  # name of a file, how it comes about, how it is read
     "SIM1.json": (None, hest.read_pixel_size),
     "HEST_v1_1_0.csv": (None, fetch.read_table),
     "patches.h5": (write_patches, lambda path: read_all(slides.FilePatches(path, 16))),
-    "embeddings.h5": (write_embeddings, stored.read),
+    "embeddings.h5": (
+        write_embeddings,
+        lambda path: stored.read_given(path, path.with_name("SIM1.h5ad")),
+    ),
     "genes.txt": (
         lambda path, adata: path.write_text("SIM001\nSIM002\n"),
         lambda path: panel.from_file(path, {"a": {"SIM001", "SIM002"}}),

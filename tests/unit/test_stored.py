@@ -77,9 +77,7 @@ def test_a_study_checks_all_before_its_first_job(study, own_cohort):
     with h5py.File(last, "a") as file:
         del file["embeddings"]
         file["embeddings"] = np.zeros((len(names), 5))
-    with pytest.raises(
-        InputError, match=r"'mine' have 4 .* for 'SIM1', but 5 for 'SIM6'; make all"
-    ):
+    with pytest.raises(InputError, match=r"'mine' have 4 .* for 'SIM1', but 5 for 'SIM6'; make"):
         files.check_given()
     last.write_bytes(b"hello")
     with pytest.raises(InputError, match=r"SIM6.h5: not a whole file"):
