@@ -62,6 +62,10 @@ lint: .venv/ready
 .venv/ready: $(LOCK)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "spotrank needs Python 3.11 or newer; set PYTHON=..." >&2; exit 1; }
+	@# Snakemake starts .venv/bin/python through a shell, unquoted
+	@$(PYTHON) -c 'import os, re, sys; sys.exit(re.search(r"[^\w/.,+@%=-]", os.getcwd()) is not None)' || \
+		{ echo "Snakemake can't run in a folder whose path has a space or a sign that shells know;" \
+		"move the clone to another." >&2; exit 1; }
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps \
 		"$$(grep ^uv== $(LOCK))"

@@ -13,7 +13,7 @@ from test_fit import TRAINING, spots
 from torch.nn.functional import interpolate
 
 from spotrank.cohorts import simulate
-from spotrank.encoders import embed, loading, registry
+from spotrank.encoders import embed, loading, registry, stored
 from spotrank.fitting import fit, predict, synthetic
 from spotrank.fitting.auxiliary import STRATEGIES
 from spotrank.fitting.batches import BATCHES
@@ -83,7 +83,7 @@ def embed_(folder):
         encoder = loading.load(spec, GEOMETRY["size"])
         patches, barcodes, places = embed.patches_of(encoder, GEOMETRY, st, metadata, wsi)
         embed.embed(encoder, patches, barcodes, places, folder / name, {}, 16, 1)
-        found[name] = embed.read(folder / name)[1]
+        found[name] = stored.read(folder / name)[1]
         found[f"{name}: patches"] = np.stack([patches[i] for i in (0, 1)])[:, ::8, ::8]
     return found
 

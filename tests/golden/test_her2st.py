@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 import torch
 
-from spotrank.encoders import embed
+from spotrank.encoders import stored
 from spotrank.fitting import fit, predict
 from spotrank.fitting.batches import assemble, parts_of
 from spotrank.genes import panel
@@ -58,7 +58,7 @@ def test_scores_are_the_published_ones(sections, reference):
         112,
         SECTIONS,
         sections.values(),
-        [embed.read(folder / f"embeddings/{section}.h5") for section in SECTIONS],
+        [stored.read(folder / f"embeddings/{section}.h5") for section in SECTIONS],
         (folder / "panel_50.txt").read_text().split(),
     )
     train, validation, test = parts_of(spots)

@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from spotrank.encoders import embed, loading
+from spotrank.encoders import loading, stored
 from spotrank.genes import panel
 from spotrank.spots import pair, slides
 
@@ -432,7 +432,7 @@ def content(what):
 
 EMBEDDINGS = {
     "not HDF5": (lambda path: path.write_text("hello"), "not a whole file"),
-    "lengths differ": (lambda path: write(path, n=2), "don't match 3 barcodes"),
+    "lengths differ": (lambda path: write(path, n=2), "doesn't match 3 barcodes"),
     "NaN": (lambda path: write(path, value=np.nan), "not finite"),
     "missing": (lambda path: None, "no such file"),
     "made differently": (
@@ -444,16 +444,19 @@ EMBEDDINGS = {
         lambda path: write(path) or path.write_bytes(path.read_bytes()[:1500]),
         "not a whole file",
     ),
-    "no vectors": (lambda path: write(path, embeddings=np.zeros(3)), "don't match 3 barcodes"),
+    "no vectors": (lambda path: write(path, embeddings=np.zeros(3)), "is (3,), not (spots, num"),
     "text for vectors": (
         lambda path: write(path, embeddings=np.array([["a"]] * 3, "S")),
-        "not a whole file",
+        "'embeddings' is |S1, not real numbers",
     ),
     "complex vectors": (
         lambda path: write(path, embeddings=np.zeros((3, 4), "c8")),
-        "embeddings are complex64, not real numbers",
+        "'embeddings' is complex64, not real numbers",
     ),
-    "numbers for barcodes": (lambda path: write(path, barcode=np.arange(3)), "not a whole file"),
+    "numbers for barcodes": (
+        lambda path: write(path, barcode=np.arange(3)),
+        "'barcode' is int64, not text",
+    ),
     "barcode twice": (
         lambda path: write(path, barcode=np.array([["a"], ["b"], ["a"]], "S")),
         "a barcode stands there twice",
@@ -488,7 +491,7 @@ def write(path, n=3, value=0.0, made_by=None, complete=True, **parts):
 
 def check_embeddings(edit, folder, config):
     edit(folder / "x.h5")
-    embed.read(folder / "x.h5", {"precision": "fp32"})
+    stored.read(folder / "x.h5", {"precision": "fp32"})
 
 
 GENES = {

@@ -8,6 +8,7 @@ import re
 
 import bad_configs
 import bad_files
+import bad_given
 import h5py
 import numpy as np
 import pytest
@@ -27,6 +28,8 @@ KINDS = {
     "cohort": (bad_configs.FOLDERS, bad_configs.check_folder),
     "sample": (bad_files.SAMPLES, bad_files.check_sample),
     "embeddings": (bad_files.EMBEDDINGS, bad_files.check_embeddings),
+    "given embeddings": (bad_given.GIVEN, bad_given.check_given),
+    "numbers of given embeddings": (bad_given.GIVEN_NUMBERS, bad_given.check_given_numbers),
     "genes.file": (bad_files.GENES, bad_files.check_genes),
     "torch weights": (bad_files.WEIGHTS, bad_files.check_weights(".pth")),
     "safetensors": (bad_files.SAFETENSORS, bad_files.check_weights(".safetensors")),

@@ -4,6 +4,8 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -231,20 +233,30 @@ def test_a_crop_is_the_middle_of_the_patch():
     torch.testing.assert_close(encoder.embed(patches), encoder.embed(border), rtol=0, atol=0)
 
 
-def test_jobs_side_by_side_take_a_gpu_each(tmp_path):
+ROOT_ONLY = pytest.mark.skipif(os.getuid() != 0, reason="only root can be other users")
+
+
+@pytest.mark.parametrize(
+    "users", [[os.getuid()] * 3, pytest.param([65534, 65533, 0], marks=ROOT_ONLY)]
+)
+def test_jobs_side_by_side_take_a_gpu_each(users):
     code = (
-        "import sys, time; sys.path.insert(0, 'workflow'); from spotrank.encoders import gpu;"
+        "import os, sys, time; sys.path.insert(0, 'workflow'); from spotrank.encoders import gpu;"
+        "os.umask(0o77); os.setuid(int(sys.argv[1]));"
         "print(gpu.claim(['a', 'b'], 0.01), flush=True); sys.stdin.read()"
     )
-    start = [sys.executable, "-c", code]
-    options = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "cwd": ROOT}
-    options["env"] = os.environ | {"TMPDIR": str(tmp_path)}
-    first, second = (subprocess.Popen(start, **options) for _ in range(2))
-    assert {first.stdout.readline(), second.stdout.readline()} == {"0\n", "1\n"}
-    third = subprocess.Popen(start, **options)  # waits for one of them to end
-    first.communicate()
-    assert third.communicate()[0] in ("0\n", "1\n")
-    second.communicate()
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o1777)
+        options = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "cwd": ROOT}
+        options["env"] = os.environ | {"TMPDIR": folder}
+        start = [[sys.executable, "-c", code, str(user)] for user in users]
+        first, second = (subprocess.Popen(command, **options) for command in start[:2])
+        taken = [first.stdout.readline(), second.stdout.readline()]
+        assert set(taken) == {"0\n", "1\n"}
+        third = subprocess.Popen(start[2], **options)  # waits for one of them to end
+        first.communicate()
+        assert third.communicate()[0] == taken[0]
+        second.communicate()
 
 
 @pytest.mark.parametrize("precision", ["fp16", "bf16"])

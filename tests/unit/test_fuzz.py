@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 
 from spotrank.base.store import InputError
 from spotrank.cohorts import fetch, hest
-from spotrank.encoders import embed, loading, registry
+from spotrank.encoders import loading, registry, stored
 from spotrank.genes import panel
 from spotrank.spots import pair, slides
 from spotrank.study.config import SCHEMA
@@ -128,7 +128,10 @@ READERS = {  # name of a file, how it comes about, how it is read
         write_patches,
         lambda path: read_all(slides.FilePatches(path, PATCHES, 0.5, 16)),
     ),
-    "embeddings.h5": (write_embeddings, embed.read),
+    "embeddings.h5": (
+        write_embeddings,
+        lambda path: stored.read_given(path, path.with_name("SIM1.h5ad")),
+    ),
     "genes.txt": (
         lambda path, adata: path.write_text("SIM001\nSIM002\n"),
         lambda path: panel.from_file(path, {"a": {"SIM001", "SIM002"}}),

@@ -1,6 +1,8 @@
 """Downloads through the real client, from a hub on loopback that refuses, fails, cuts and lies."""
 
 import os
+import socket
+import time
 
 import pytest
 from huggingface_hub import constants
@@ -8,6 +10,8 @@ from loopback import COMMIT, TOKEN, Fault, Hub
 
 from spotrank.base.store import InputError
 from spotrank.cohorts import fetch, hub
+from spotrank.encoders import registry, weights
+from spotrank.study import doctor
 
 HEST = ("MahmoodLab/hest", "dataset")
 LARGE = os.urandom(300_000)
@@ -93,8 +97,15 @@ def no_token(loopback, monkeypatch):
     monkeypatch.delenv("HF_TOKEN")
 
 
-def wrong_token(loopback, monkeypatch):
-    monkeypatch.setenv("HF_TOKEN", "hf_wrong")
+def token(text):
+    return lambda loopback, monkeypatch: monkeypatch.setenv("HF_TOKEN", text)
+
+
+def offline(loopback, monkeypatch):
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+
+
+UNFIT = "HF_TOKEN.* holds a sign that no token has, such as a quote or a space; copy it"
 
 
 def not_granted(loopback, monkeypatch):
@@ -107,7 +118,15 @@ def fault(**what):
 
 REFUSED = {
     "no token": (no_token, "gated and there is no token: accept its terms at http.*/datasets/"),
-    "wrong token": (wrong_token, "the hub refuses your token .401.; renew it"),
+    "wrong token": (token("hf_wrong"), "the hub refuses your token .401.; renew it"),
+    "token in curly quotes": (token(f"\u201c{TOKEN}\u201d"), UNFIT),
+    "token in quotes": (token(f'"{TOKEN}"'), UNFIT),
+    "token with a space": (token(f"{TOKEN} {TOKEN}"), UNFIT),
+    "token with a sign of no width": (token(f"\u200b{TOKEN}"), UNFIT),
+    "offline": (
+        offline,
+        "may not be asked while HF_HUB_OFFLINE is set, but not all",
+    ),
     "not granted": (not_granted, "account has no access to it: accept its terms at"),
     "busy": (fault(status=503), "answers 503, 3 times; .* wait, and run again"),
     "another hash": (fault(wrong=True), "has another hash than the hub says; run again"),
@@ -129,6 +148,29 @@ def test_refusals_are_one_sentence(loopback, tmp_path, monkeypatch, case):
     assert "hf_" not in str(error.value)
     assert "signature" not in str(error.value)
     assert set(left(tmp_path)) <= {".part-x"}
+
+
+def test_white_space_around_a_token(loopback, monkeypatch):
+    monkeypatch.setenv("HF_TOKEN", f"\u00a0{TOKEN}\r\n")
+    assert hub.access(*HEST) == "granted"
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda: hub.access(*HEST),
+        lambda: hub.commit_of(*HEST, "main", (0.01,)),
+        lambda: hub.files(*HEST, COMMIT, ["st/A.h5ad"], (0.01,)),
+    ],
+)
+def test_a_hub_that_never_answers(loopback, monkeypatch, ask):
+    monkeypatch.setattr(constants, "HF_HUB_DOWNLOAD_TIMEOUT", 0.2)
+    began = time.monotonic()
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        with pytest.raises(hub.Away, match=r"can't be reached .ReadTimeout., 2 times"):
+            ask()
+    assert time.monotonic() - began < 5
 
 
 def test_a_disk_that_fills_up(loopback, tmp_path):
@@ -155,7 +197,47 @@ def test_access(loopback, monkeypatch):
     monkeypatch.delenv("HF_TOKEN")
     assert "hf auth login" in hub.access(*HEST)
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
-    assert "can't be reached (ConnectError), 2 times; check the network" in hub.access(*HEST)
+    with pytest.raises(hub.Away, match=r"can't be reached .ConnectError., 2 times; check the net"):
+        hub.access(*HEST)
+
+
+def specs(*names):
+    return {name: registry.resolve(name)[1] for name in names}
+
+
+PATCHES = {"size": 224, "um_per_px": 0.5}
+
+
+def test_doctor_and_plan_ask_twice_where_the_hub_is_away(loopback, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    loopback.faults.append(Fault("", status=503, times=99))
+    table, away = doctor.encoders_table(specs("uni_v2", "phikon", "resnet18"), PATCHES)
+    assert [row.split().count("unknown") for row in table.splitlines()[2:5]] == [2, 2, 2]
+    assert "granted" not in table
+    assert "To do" not in table
+    assert "answers 503, 2 times; check the network" in away
+    assert len(loopback.asked) == 2
+    for hest, encoders in (({}, specs("phikon", "resnet18")), ({COMMIT: ["A"]}, {})):
+        loopback.asked.clear()
+        with pytest.raises(hub.Away, match="answers 503, 2 times"):
+            doctor.downloads(hest, ["st"], encoders)
+        assert len(loopback.asked) == 2
+
+
+def test_doctor_and_plan_ask_for_nothing_that_is_here(loopback, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    spec = specs("resnet18")["resnet18"]
+    loopback.repositories["model", spec["repo"]] = {"model.safetensors": LARGE}
+    before = doctor.downloads({"main": ["A"]}, ["st"], {"resnet18": spec})
+    weights.fetch(registry.row("resnet18", "main"), spec["weights"])
+    fetch.bring("main", [fetch.HEST / "main/st/A.h5ad"])
+    loopback.asked.clear()
+    after = doctor.downloads({"main": ["A"]}, ["st"], {"resnet18": spec})
+    rows = [table.splitlines()[4].split() for table in (before, after)]
+    assert rows == [["total", "2", "0.001", "2", "0.001"], ["total", "2", "0.001", "0", "0.000"]]
+    table, away = doctor.encoders_table({"resnet18": spec}, PATCHES)
+    assert table.splitlines()[2].split()[2:5] == ["not", "needed", "here"]
+    assert (away, loopback.asked) == ("", [])
 
 
 def test_newest_table_and_its_commit_are_kept(loopback, tmp_path, monkeypatch):

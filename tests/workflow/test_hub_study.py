@@ -146,7 +146,14 @@ def test_plan_doctor_and_dry_run(hub, tmp_path):
     for word in ("granted", "to download", "0.088", "fp32", "0.5 / 0.5", "kaiko non-commercial"):
         assert word in line
 
-    printed, code = run(tmp_path, hub, "--dry-run", token=None, endpoint="http://127.0.0.1:9")
+    away = {"token": None, "endpoint": "http://127.0.0.1:9"}
+    printed, code = run(tmp_path, hub, "doctor", "-q", "host", "progress", **away)
+    assert code == 1
+    assert "unknown" in printed
+    assert "granted" not in printed
+    assert printed.count("2 times; check the network") == 1
+
+    printed, code = run(tmp_path, hub, "--dry-run", **away)
     assert code == 0, printed
     assert "fetch_weights" in printed
 

@@ -21,6 +21,7 @@ try:
     files = Files(study)
     if workflow.is_main_process:
         files.check_genes()
+        files.check_given()
 except InputError as error:
     raise WorkflowError(str(error)) from None
 made_by = MadeBy(study, files)

@@ -2,10 +2,12 @@
 
 import sys
 
-from spotrank.base.store import job
+from spotrank.base.store import InputError, job
 
 with job(snakemake.log[0]):
     from spotrank.study import doctor
 
-    print(doctor.encoders_table(snakemake.params.encoders, snakemake.params.patches),
-          file=sys.__stdout__)  # fmt: skip
+    table, away = doctor.encoders_table(snakemake.params.encoders, snakemake.params.patches)
+    print(table, file=sys.__stdout__)
+    if away:
+        raise InputError(away)

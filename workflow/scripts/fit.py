@@ -15,7 +15,7 @@ with job(snakemake.log[0]):
 
     from spotrank.base import provenance
     from spotrank.base.store import fixed_text, read_h5ad, write_parquet
-    from spotrank.encoders import embed, loading, registry, weights
+    from spotrank.encoders import embed, loading, registry, stored, weights
     from spotrank.fitting import fit, predict
     from spotrank.fitting.batches import SPOTS_AT_A_TIME, assemble, parts_of
     from spotrank.genes import panel
@@ -34,7 +34,11 @@ with job(snakemake.log[0]):
         genes += others if auxiliary["number"] == "all" else others[: auxiliary["number"]]
     options, about = dict(params["head"]["options"]), {}
     if "embeddings" in given.keys():  # noqa: SIM118 (a list with names)
-        features = (embed.read(path, params["embeddings"]) for path in given.embeddings)
+        made_by = params["embeddings"]
+        features = (
+            stored.read(path, made_by) if made_by else stored.read_given(path, st)
+            for path, st in zip(given.embeddings, given.spots, strict=True)
+        )
     else:
         px = registry.PIXELS
         if params["encoder"] != "pixels":

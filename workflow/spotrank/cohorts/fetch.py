@@ -79,7 +79,7 @@ def _commit(revision):
     kept = HEST / revision / "commit.txt"
     if not kept.exists():
         # few tries: no plan is made without it, and somebody waits for the plan
-        commit = hub.commit_of(*REPOSITORY, revision, pauses=hub.PAUSES[:2])
+        commit = hub.commit_of(*REPOSITORY, revision, pauses=hub.FEW)
         with whole(kept) as path:
             path.write_text(f"{commit}\n")
     return kept.read_text().strip()
@@ -89,10 +89,10 @@ def _version(path):
     return [int(number) for number in re.findall(r"\d+", path.stem)]
 
 
-def hest_files(revision, names):
+def hest_files(revision, names, pauses=hub.PAUSES):
     """`{name: hub.File}` of HEST-1k's files; `InputError` for one that is not in the data set."""
     commit = _commit(revision)
-    found = hub.files(*REPOSITORY, commit, names)
+    found = hub.files(*REPOSITORY, commit, names, pauses)
     if missing := [name for name in names if name not in found]:
         raise InputError(
             f"{REPOSITORY[0]} has no {missing[0]} at revision '{revision}', though its table names "

@@ -20,7 +20,13 @@ log = logging.getLogger(__name__)
 
 COMMIT = re.compile("[0-9a-f]{40}")
 PAUSES = (1, 2, 4, 8, 16, 32)  # seconds before each new try of what may pass by itself
+FEW = PAUSES[:1]  # where somebody waits for the answer
 TRANSIENT = (408, 425, 429, 500, 502, 503, 504)
+TOKEN = re.compile(r"[\w.~+/=-]+", re.ASCII)  # RFC 6750, 2.1
+
+
+class Away(InputError):
+    """The hub can't be asked, whatever the question."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +71,7 @@ def listing(repo, kind, commit):
     return [entry.path for entry in tree]
 
 
-def files(repo, kind, commit, names, at_a_time=500):
+def files(repo, kind, commit, names, pauses=PAUSES, at_a_time=500):
     """`{name: File}` of those `names` that the repository holds; the others are left out."""
     found = {}
     for start in range(0, len(names), at_a_time):
@@ -74,6 +80,7 @@ def files(repo, kind, commit, names, at_a_time=500):
             repo,
             kind,
             lambda api, part=part: api.get_paths_info(repo, part, revision=commit, repo_type=kind),
+            pauses,
         ):
             digest = info.lfs.sha256 if info.lfs else info.blob_id
             found[info.path] = File(repo, kind, commit, info.path, info.size, digest)
@@ -83,7 +90,9 @@ def files(repo, kind, commit, names, at_a_time=500):
 def access(repo, kind):
     """Whether a repository may be read: 'granted', or a sentence that says what to do."""
     try:
-        _ask(repo, kind, lambda api: api.auth_check(repo, repo_type=kind), pauses=PAUSES[:1])
+        _ask(repo, kind, lambda api: api.auth_check(repo, repo_type=kind), FEW)
+    except Away:
+        raise
     except InputError as error:
         return str(error)
     return "granted"
@@ -178,12 +187,21 @@ def _digest(path, file):
 def _ask(repo, kind, question, pauses=PAUSES):
     """Answer of `question(api)`, asked again after each of `pauses` while the hub is busy or away.
 
-    Raises `InputError` with a sentence for each way that the hub refuses.
+    Raises `InputError` with a sentence for each way that the hub refuses, `Away` where it can't be
+    asked.
     """
     import httpx2
-    from huggingface_hub import HfApi
-    from huggingface_hub.errors import HfHubHTTPError
+    from huggingface_hub import HfApi, get_session, get_token
+    from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
     from huggingface_hub.utils import logging as hub_logging
+
+    if not TOKEN.fullmatch(get_token() or "none"):
+        raise Away(
+            "HF_TOKEN, or the token that `hf auth login` saved, holds a sign that no token has, "
+            "such as a quote or a space; copy it again."
+        )
+    if _limit not in (hooks := get_session().event_hooks["request"]):
+        hooks.append(_limit)
 
     # requests' addresses may be signed
     logging.getLogger("httpx2").setLevel(logging.WARNING)
@@ -197,6 +215,11 @@ def _ask(repo, kind, question, pauses=PAUSES):
             reason = f"answers {error.response.status_code}"
         except httpx2.TransportError as error:
             reason = f"can't be reached ({type(error).__name__})"
+        except OfflineModeIsEnabled:
+            raise Away(
+                f"{endpoint()} may not be asked while HF_HUB_OFFLINE is set, but not all files are "
+                "here; unset it to fetch them."
+            ) from None
         except OSError as error:
             if "Consistency check failed" not in str(error):
                 raise
@@ -204,10 +227,18 @@ def _ask(repo, kind, question, pauses=PAUSES):
         if pause is not None:
             log.info("%s %s; next try in %s s", endpoint(), reason, pause)
             time.sleep(pause)
-    raise InputError(
-        f"{repo}: {endpoint()} {reason}, {len(pauses) + 1} times; check the network (and "
-        "HF_ENDPOINT, if set) or wait, and run again: downloads go on from where they stopped."
+    raise Away(
+        f"{endpoint()} {reason}, {len(pauses) + 1} times; check the network (and HF_ENDPOINT, if "
+        "set) or wait, and run again: downloads go on from where they stopped."
     )
+
+
+def _limit(request):
+    """Let a request end: the client waits for ever for a hub that takes it and never answers."""
+    from httpx2 import Timeout
+    from huggingface_hub.constants import HF_HUB_DOWNLOAD_TIMEOUT
+
+    request.extensions["timeout"] = Timeout(HF_HUB_DOWNLOAD_TIMEOUT).as_dict()
 
 
 @contextmanager

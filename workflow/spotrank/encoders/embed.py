@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from spotrank.base.store import InputError, in_a_line, refuse_links, whole
+from spotrank.base.store import InputError, whole
 from spotrank.cohorts import hest
 from spotrank.spots import slides
 
@@ -126,51 +126,3 @@ def one_behind(batches):
 
 def _array(batch):
     return batch if isinstance(batch, np.ndarray) else batch.cpu().numpy()
-
-
-def read(path, made_by=None):
-    """Read embeddings as `(barcodes, embeddings (n, d) float32)`.
-
-    made_by: what must have made them; None for files from elsewhere, which don't say.
-    Raises `InputError` for a file that is incomplete, malformed, or made differently.
-    """
-    import h5py
-
-    again = "delete it and run again" if made_by else "make it again"
-    try:
-        refuse_links(path)
-        with h5py.File(path) as file:
-            embeddings = file["embeddings"][:]
-            barcodes = [barcode.decode() for barcode in file["barcode"][:].ravel()]
-            n_spots, found = file.attrs.get("n_spots"), json.loads(file.attrs.get("made_by", "{}"))
-        if np.iscomplexobj(embeddings):
-            raise InputError(
-                f"{path}: embeddings are {embeddings.dtype}, not real numbers; {again}."
-            )
-        embeddings = embeddings.astype(np.float32)
-    except InputError:
-        raise
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; check the cohort's 'embeddings'.") from None
-    except Exception as error:  # whatever the library makes of a file that is damaged
-        raise InputError(
-            f"{path}: not a whole file of 'embeddings' and 'barcode' ({in_a_line(error)}); {again}."
-        ) from None
-    if embeddings.ndim != 2 or len(embeddings) != len(barcodes):
-        raise InputError(
-            f"{path}: embeddings {embeddings.shape} don't match {len(barcodes)} barcodes; {again}."
-        )
-    if len(set(barcodes)) < len(barcodes):
-        raise InputError(f"{path}: a barcode stands there twice; keep one row a spot.")
-    if not np.isfinite(embeddings).all():
-        raise InputError(f"{path}: some embeddings are not finite numbers; {again}.")
-    if made_by is not None:
-        if n_spots != len(barcodes):
-            raise InputError(f"{path}: is not complete; {again}.")
-        for key, value in json.loads(json.dumps(made_by)).items():
-            if found.get(key) != value:
-                raise InputError(
-                    f"{path}: was made differently: {key} is {found.get(key)!r}, "
-                    f"but the config says {value!r}; {again}."
-                )
-    return barcodes, embeddings

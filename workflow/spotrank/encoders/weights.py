@@ -11,30 +11,38 @@ from spotrank.encoders.registry import WEIGHTS, from_hub
 FILES = ("model.safetensors", "pytorch_model.bin")
 
 
-def places(spec):
+def places(spec, pauses=hub.PAUSES):
     """`{hub.File: path}` of a spec's files, weights first, beside its manifest.
 
     They are of the commit that the revision names now; for transformers, config and code are among
-    them. `InputError` if the hub has no weights of that name.
+    them. `InputError` if the hub has no weights of that name. pauses: see `hub`.
     """
     repo, kind = spec["repo"], spec["kind"]
-    commit = hub.commit_of(repo, kind, spec["revision"])
-    choices, beside = list(spec.get("files", FILES)), []
-    if spec.get("loader") in ("transformers", "remote"):
-        beside = [
-            name
-            for name in hub.listing(repo, kind, commit)
-            if name == "config.json" or name.endswith(".py")
-        ]
-    found = hub.files(repo, kind, commit, choices + beside)
+    commit = hub.commit_of(repo, kind, spec["revision"], pauses)
+    choices = list(spec.get("files", FILES))
+    found = hub.files(repo, kind, commit, choices, pauses)
     weights = next((name for name in choices if name in found), None)
     if weights is None:
         raise InputError(
             f"{repo} has no {' or '.join(choices)} at revision '{spec['revision']}'; correct "
             "'files' in resources/encoders.yaml."
         )
+    files = [found[weights]]
+    if spec.get("loader") in ("transformers", "remote"):
+        top = hub.listing(repo, kind, commit)
+        beside = [name for name in top if name == "config.json" or name.endswith(".py")]
+        files += hub.files(repo, kind, commit, beside, pauses).values()
     folder = WEIGHTS / spec["encoder"] / spec["revision"]
-    return {found[name]: folder / Path(name).name for name in (weights, *beside)}
+    return {file: folder / Path(file.name).name for file in files}
+
+
+def here(spec):
+    """Paths of a spec's files from the hub, if they were fetched."""
+    manifest = Path(spec["weights"])
+    if not manifest.exists():
+        return []
+    files = json.loads(manifest.read_text())["files"]
+    return [manifest.with_name(Path(name).name) for name in files]
 
 
 def fetch(row, manifest):

@@ -1,7 +1,6 @@
 """What a study will download, and whether its encoders can be had: tables to read beforehand."""
 
 import shutil
-from pathlib import Path
 
 from tabulate import tabulate
 
@@ -14,20 +13,29 @@ def downloads(hest, kinds, specs):
     """A table of the files that a study needs from the hub: how many, how large, and still to get.
 
     hest: `{revision: samples}` of HEST-1k; kinds: of its files; specs: `{name: spec}` of encoders.
+    The hub is asked for nothing that is here.
     """
     rows, notes = [], []
     for revision, samples in hest.items():
+        folder = fetch.HEST / revision
         for kind in kinds:
             names = [fetch.name_of(kind, sample) for sample in samples]
-            files = fetch.hest_files(revision, names)
-            places = {file: fetch.HEST / revision / name for name, file in files.items()}
-            rows.append(_row(f"HEST-1k {kind}", places))
+            here = [folder / name for name in names if (folder / name).exists()]
+            missing = [name for name in names if not (folder / name).exists()]
+            files = fetch.hest_files(revision, missing, hub.FEW).values() if missing else []
+            rows.append(_row(f"HEST-1k {kind}", here, files))
     for name, spec in specs.items():
-        if registry.from_hub(spec):
-            try:
-                rows.append(_row(f"weights of {name}", weights.places(spec)))
-            except InputError as error:
-                notes.append(f"\nNot counted: {error}")
+        if not registry.from_hub(spec):
+            continue
+        here, files = weights.here(spec), []
+        try:
+            files = [] if here else weights.places(spec, hub.FEW)
+        except hub.Away:
+            raise
+        except InputError as error:
+            notes.append(f"\nNot counted: {error}")
+        else:
+            rows.append(_row(f"weights of {name}", here, files))
     if not rows:
         return "This study downloads nothing." + "".join(notes)
     total = [sum(column) for column in list(zip(*rows, strict=True))[1:]]
@@ -41,69 +49,77 @@ def downloads(hest, kinds, specs):
     return f"{table}\n\n{free:.1f} GB are free here." + "".join(notes)
 
 
-def _row(what, places):
-    """Number and GB of the files `{hub.File: path}`, and of those among them that are not here."""
+def _row(what, here, files):
+    """Number and GB of all files, paths `here` and `hub.File`s, and of those yet to download."""
     missing = [
-        file
-        for file, path in places.items()
-        if not path.exists() and not hub.cached(file.repo, file.kind, file.commit, file.name)
+        file for file in files if not hub.cached(file.repo, file.kind, file.commit, file.name)
     ]
+    of_all = [path.stat().st_size for path in here] + [file.size for file in files]
     row = [what]
-    for files in (places, missing):
-        row += [len(files), sum(file.size for file in files) / 1e9]
+    for sizes in (of_all, [file.size for file in missing]):
+        row += [len(sizes), sum(sizes) / 1e9]
     return row
 
 
 def encoders_table(specs, patches):
     """A table of the encoders: where from, access, weights, size, device, licence; and what to do.
 
-    specs: `{name: spec}`; patches: the config's geometry, to compare µm/px with.
+    specs: `{name: spec}`; patches: the config's geometry, to compare µm/px with. Weights that are
+    here need no access. Returns the table, and why the hub could not be asked: a sentence, or ''.
     """
     import torch
 
-    from spotrank.encoders import networks
-
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
-    rows, to_do = [], []
+    rows, to_do, away = [], [], ""
     for name, spec in specs.items():
-        if isinstance(spec, str) or not registry.from_hub(spec):
+        if not registry.from_hub(spec):
             own = spec if isinstance(spec, dict) else {}
             source = own.get("weights", "no weights")
             rows.append([name, source, "", "", None, own.get("precision", "fp32"), "", ""])
             continue
-        try:
-            networks.check(spec)
-        except InputError as error:
-            to_do.append(str(error))
-        access = hub.access(spec["repo"], spec["kind"])
-        if access != "granted":
-            to_do.append(access)
-        size, weights = None, "to download"
-        try:
-            file = next(iter(weights.places(spec)))
-            size = file.size / 1e9
-            if hub.cached(file.repo, file.kind, file.commit, file.name):
-                weights = "in the hub's cache"
-        except InputError as error:
-            weights = "out of reach"
-            to_do.append(str(error))
-        if Path(spec["weights"]).exists():
-            weights = "here"
+        access, place, size, said = "unknown", "unknown", None, []
+        if weights.here(spec):
+            access, place = "not needed", "here"
+        elif not away:
+            try:
+                access, place, size, said = _asked(spec)
+            except hub.Away as error:
+                away = str(error)
+        to_do += _unfit(spec) + said
+        gated = "gated, " if spec.get("gated") else ""
         um = patches["size"] * patches["um_per_px"] / spec["size"]
+        scale = f"{spec['um_per_px']:g} / {um:.2g}"
         rows.append(
-            [
-                name,
-                spec["repo"],
-                ("gated, " if spec.get("gated") else "")
-                + ("granted" if access == "granted" else "not granted"),
-                weights,
-                size,
-                spec["precision"],
-                f"{spec['um_per_px']:g} / {um:.2g}",
-                spec["licence"],
-            ]
-        )
+            [name, spec["repo"], gated + access, place, size, spec["precision"], scale,
+             spec["licence"]]
+        )  # fmt: skip
     headers = ["encoder", "from", "access", "weights", "GB", "precision", "µm/px own / here"]
     table = tabulate(rows, headers=[*headers, "licence"], floatfmt=".3f")
     notes = "".join(f"\n- {line}" for line in dict.fromkeys(to_do))
-    return f"{table}\n\nDevice: {device}." + (f"\n\nTo do:{notes}" if notes else "")
+    return f"{table}\n\nDevice: {device}." + (f"\n\nTo do:{notes}" if notes else ""), away
+
+
+def _asked(spec):
+    """What the hub says of weights: access, where they are, GB, and sentences of what to do."""
+    access, to_do = hub.access(spec["repo"], spec["kind"]), []
+    if access != "granted":
+        access, to_do = "not granted", [access]
+    try:
+        file = next(iter(weights.places(spec, hub.FEW)))
+    except hub.Away:
+        raise
+    except InputError as error:
+        return access, "out of reach", None, [*to_do, str(error)]
+    cached = hub.cached(file.repo, file.kind, file.commit, file.name)
+    return access, "in the hub's cache" if cached else "to download", file.size / 1e9, to_do
+
+
+def _unfit(spec):
+    """Sentences of what this environment lacks for an encoder."""
+    from spotrank.encoders import networks
+
+    try:
+        networks.check(spec)
+    except InputError as error:
+        return [str(error)]
+    return []

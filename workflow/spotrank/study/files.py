@@ -1,10 +1,11 @@
 """Where the files of a study lie: those that it reads, and those that it makes."""
 
+from itertools import product
 from pathlib import Path
 
 from spotrank.base.store import InputError
 from spotrank.cohorts import fetch, h5ad
-from spotrank.encoders import registry
+from spotrank.encoders import registry, stored
 from spotrank.report import published
 from spotrank.spots import features
 
@@ -92,6 +93,23 @@ class Files:
                 for sample in self.study.samples[cohort].index:
                     genes[sample] = h5ad.read_names(self.path(cohort, "st", sample), layer)
                 features.check_kinds(genes, f"cohorts.{cohort}")
+
+    def check_given(self):
+        """Raise for embeddings of the user's that don't fit their samples; reads 10 ms a file."""
+        for cohort, encoder in product(self.study.cohorts, self.study.encoders):
+            if not self.study.is_given(cohort, encoder) or self._is_done():
+                continue
+            of = {}  # a sample of each dimension
+            for sample in self.study.samples[cohort].index:
+                st = Path(self.path(cohort, "st", sample))
+                path = self.embeddings(cohort, encoder, sample)
+                of.setdefault(stored.check_given(path, st if st.exists() else None), sample)
+            if len(of) > 1:
+                (a, one), (b, other), *_ = of.items()
+                raise InputError(
+                    f"cohorts.{cohort}: the embeddings '{encoder}' have {a} numbers a spot for "
+                    f"'{one}', but {b} for '{other}'; make all with one encoder."
+                )
 
     def _is_done(self):
         """Whether no job is needed."""
