@@ -1,6 +1,8 @@
+import codecs
+
 import pytest
 
-from spotrank.base.store import InputError, whole
+from spotrank.base.store import InputError, read_text, whole
 
 
 def names(folder):
@@ -31,3 +33,25 @@ def test_nothing_stays_of_what_failed(tmp_path):
         1 / 0  # noqa: B018
     assert (tmp_path / "a").read_text() == "old"
     assert names(tmp_path) == ["a"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "é,b\n1\n".encode(),
+        "é,b\r\n1\r".encode(),
+        "é,b\n1\n".encode("utf-8-sig"),
+        "é,b\r\n1\r\n".encode("utf-16"),
+        codecs.BOM_UTF16_BE + "é,b\n1\n".encode("utf-16-be"),
+    ],
+)
+def test_text_is_read_as_editors_save_it(tmp_path, content):
+    (tmp_path / "a").write_bytes(content)
+    assert read_text(tmp_path / "a") == "é,b\n1\n"
+
+
+@pytest.mark.parametrize("content", [b"\xe9", b"\xff\xfea", "é,b".encode("utf-16-le")])
+def test_what_is_no_text_is_refused(tmp_path, content):
+    (tmp_path / "a").write_bytes(content)
+    with pytest.raises(InputError, match=r"a: not readable as text .* save it in UTF-8"):
+        read_text(tmp_path / "a")

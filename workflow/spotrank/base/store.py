@@ -1,7 +1,9 @@
 """Files written whole or not at all, files read with one-sentence errors, and logs of jobs."""
 
+import codecs
 import errno
 import glob
+import io
 import logging
 import os
 import secrets
@@ -52,6 +54,24 @@ def write_texts(texts):
     for path, text in texts.items():
         with whole(path) as temporary:
             temporary.write_text(text, encoding="utf-8")
+
+
+def read_text(path):
+    """Text of a file that people write, in UTF-8 with or without a byte order mark or in UTF-16
+    with one, every end of a line as "\\n"; `InputError` if it is no text."""
+    try:
+        content = Path(path).read_bytes()
+        utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        text = content.decode("utf-16" if utf16 else "utf-8-sig")
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; put it there, or correct its name.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"{path}: not readable as text ({in_a_line(error)}); save it in UTF-8."
+        ) from None
+    if "\0" in text:
+        raise InputError(f"{path}: not readable as text (it holds zeros); save it in UTF-8.")
+    return io.StringIO(text, newline=None).read()
 
 
 def refuse_links(path):
