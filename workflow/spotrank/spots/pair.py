@@ -8,7 +8,7 @@ from scipy import sparse
 
 from spotrank.base.store import InputError, in_a_line, unreadable
 from spotrank.cohorts import hest
-from spotrank.spots import slides
+from spotrank.spots import sections, slides
 
 # version of the numbers: raise it with them, and every file made before is stale
 NUMBERS = 1
@@ -78,6 +78,7 @@ def pair(st, metadata, qc, patches, wsi=None, patch_file=None):
         obsm={"spatial": spatial[kept], "patch": spatial[kept] - side / 2},
         uns={"pixel_size_um": pixel_size_um, "patch_side_px": side, "qc": left},
     )
+    spots.uns["section"] = sections.fingerprints(counts, spatial, wsi)
     if "noise_free" in adata.layers:  # a simulated cohort's truth
         spots.layers["noise_free"] = adata.layers["noise_free"][kept]
     return spots
