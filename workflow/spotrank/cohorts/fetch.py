@@ -11,7 +11,7 @@ import pandas as pd
 import yaml
 
 from spotrank.base.store import RESOURCES, InputError, in_a_line, read_text, whole
-from spotrank.base.words import nearest, one_of
+from spotrank.base.words import as_list, nearest, one_of
 from spotrank.cohorts import hub, simulate
 
 FOLDER = Path("resources/cohorts")  # of cohorts that the workflow makes
@@ -223,8 +223,14 @@ def _chosen(name, cohort, table):
                     f"config: cohorts.{name}.samples asks for '{column}', which is no column of "
                     f"the metadata table{nearest(column, table.columns)}; use one of its columns."
                 )
-            values = values if isinstance(values, list) else [values]
-            found = found[found[column].isin(map(str, values))]
+            for value in as_list(values):
+                if not isinstance(value, str) and str(value) not in set(table[column]):
+                    raise InputError(
+                        f"config: cohorts.{name}.samples.{column} asks for {value!r}, which no row "
+                        "has; put it in quotes, as the table writes it, for YAML takes it for a "
+                        "number, a date or a truth value."
+                    )
+            found = found[found[column].isin(map(str, as_list(values)))]
         if found.empty:
             raise InputError(f"config: cohorts.{name}.samples finds no sample; widen the query.")
         return list(found.index)

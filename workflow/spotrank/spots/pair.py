@@ -78,7 +78,7 @@ def pair(st, metadata, qc, patches, wsi=None, patch_file=None):
         obsm={"spatial": spatial[kept], "patch": spatial[kept] - side / 2},
         uns={"pixel_size_um": pixel_size_um, "patch_side_px": side, "qc": left},
     )
-    spots.uns["section"] = sections.fingerprints(counts, spatial, wsi)
+    spots.uns["section"] = sections.marks(counts, spatial, wsi)
     if "noise_free" in adata.layers:  # a simulated cohort's truth
         spots.layers["noise_free"] = adata.layers["noise_free"][kept]
     return spots

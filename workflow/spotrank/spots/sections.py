@@ -1,8 +1,8 @@
-"""Which samples are one section under several ids: by equal counts or pixels, whatever is said.
+"""Which samples are one section under several ids: those whose counts or pixels are equal.
 
-A fingerprint of counts is the same in any order of spots and genes and any way to store them; one
-of pixels is of nine places about the middle of the spots, so that sections apart on one slide
-differ.
+A mark is a digest of what a sample's files hold; samples that share one are one section. That of
+counts is the same in any order of spots and genes, and however they are stored. Those of pixels are
+of nine places about the middle of the spots, so that sections apart on one slide share none.
 """
 
 import hashlib
@@ -15,69 +15,76 @@ from scipy import sparse
 from spotrank.base.store import refuse_links
 from spotrank.spots.slides import SlidePatches, open_slide
 
-CELLS, PX = 16, 32  # cells of a slide a side, and px a side that are looked at in each
+CELLS, PX = (
+    16,
+    32,
+)  # cells of a slide a side, and px a side that are looked at in the middle of each
+SHORT = 16  # digits of a mark
 
 
-def fingerprints(counts, spatial, wsi=None):
-    """Fingerprints of a sample, to be kept: of its counts and, if there is a slide, its pixels.
+def marks(counts, spatial, wsi=None):
+    """Marks of a sample, by its counts and, if there is a slide, its pixels.
 
     counts: raw, of all spots as measured, sparse `(n_spots, n_genes)`; spatial: their centres in
     full-resolution px `(n_spots, 2)`; wsi: path of the slide.
     """
-    return [of_counts(counts), *filter(None, [wsi and of_pixels(wsi, spatial)])]
+    return of_counts(counts) + (of_pixels(wsi, spatial) if wsi else [])
 
 
 def of_counts(counts):
-    """Digest of the numbers of genes and of counts that the spots have, in order."""
+    """The mark of the spots' numbers of genes and counts."""
     spots = np.stack([counts.getnnz(1), np.asarray(counts.sum(1, dtype=float)).ravel()])
-    return _digest(spots[:, np.lexsort(spots)])
+    return [_digest(spots[:, np.lexsort(spots)])]
 
 
 def of_pixels(wsi, spatial):
-    """Digest of the middles of nine cells of the slide, about that in which the spots' median is;
-    None where all are blank."""
+    """Marks of the nine cells of the slide about that of the spots' median, but blank ones."""
     with open_slide(wsi) as slide:
         side = np.array(slide.dimensions) / CELLS
     cells = np.median(spatial, axis=0) // side + list(product((-1, 0, 1), repeat=2))
     patches = SlidePatches(wsi, np.floor((cells + 0.5) * side), PX, PX)
-    seen = np.stack([patches[i] for i in range(len(patches))])
-    return _digest(seen) if np.ptp(seen) else None
+    seen = [(cell, patches[i]) for i, cell in enumerate(cells)]
+    return [_digest(side, cell, pixels) for cell, pixels in seen if np.ptp(pixels)]
 
 
-def _digest(values):
-    return hashlib.sha256(np.ascontiguousarray(values).tobytes()).hexdigest()
+def _digest(*arrays):
+    content = b"".join(np.ascontiguousarray(array).tobytes() for array in arrays)
+    return hashlib.sha256(content).hexdigest()[:SHORT]
+
+
+def sharing(marks_of):
+    """Groups of samples that share a mark, each once; marks_of: `{sample: marks}`."""
+    groups = {}
+    for sample, own in marks_of.items():
+        for mark in own:
+            groups.setdefault(mark, []).append(sample)
+    return [list(own) for own in dict.fromkeys(map(tuple, groups.values())) if len(own) > 1]
 
 
 def alike(st, wsis):
-    """`[(samples, 'counts' or 'pixels')]` of those that are equal, by a look at their files.
+    """`[(samples, 'counts' or 'pixels')]` of those that share a mark, by a look at their files.
 
     st, wsis: `{sample: path}` of those that are there. Milliseconds a file, whose content is read
     only where what costs nothing agrees: dense counts at other places are not found here.
     """
-    counts = _equal(st, lambda sample: _entries(st[sample]), lambda sample: _counts(st[sample]))
-    pixels = _equal(
-        wsis,
-        lambda sample: _extent(wsis[sample]),
-        lambda sample: of_pixels(wsis[sample], _places(st[sample])),
-    )
-    return [(own, "counts") for own in counts] + [(own, "pixels") for own in pixels]
+    looks = {
+        "counts": (st, _entries, lambda sample: _of_file(st[sample])),
+        "pixels": (wsis, _extent, lambda sample: of_pixels(wsis[sample], _places(st[sample]))),
+    }
+    return [
+        (own, what)
+        for what, (paths, first, then) in looks.items()
+        for near in sharing({sample: _look(first, path) for sample, path in paths.items()})
+        for own in sharing({sample: _look(then, sample) for sample in near})
+    ]
 
 
-def _equal(samples, *looks):
-    """Groups of samples that are the same in each of `looks`, of which each goes on where the one
-    before found any; what can't be looked at is in none, others say what is wrong with it."""
-    groups = [list(samples)]
-    for look in looks:
-        seen = {}
-        for number, group in enumerate(groups):
-            for sample in group:
-                try:
-                    mark = look(sample)
-                except Exception:  # whatever libraries make of a damaged file
-                    mark = None
-                seen.setdefault((number, mark), []).append(sample)
-        groups = [own for (_, mark), own in seen.items() if len(own) > 1 and mark is not None]
-    return groups
+def _look(function, *arguments):
+    """What `function` says, or nothing of a file that it stumbles over: others say what is wrong."""
+    try:
+        return function(*arguments)
+    except Exception:  # whatever the libraries make of a damaged file
+        return []
 
 
 def _entries(st):
@@ -86,8 +93,8 @@ def _entries(st):
 
     with h5py.File(st) as file:
         if isinstance(file["X"], h5py.Group):
-            return file["X/data"].size
-    return np.sort(_places(st), axis=0).tobytes()
+            return [file["X/data"].size]
+    return [_digest(np.sort(_places(st), axis=0))]
 
 
 def _places(st):
@@ -97,7 +104,8 @@ def _places(st):
         return file["obsm/spatial"][:]
 
 
-def _counts(st):
+def _of_file(st):
+    """`of_counts` of an h5ad."""
     import h5py
     from anndata.io import read_elem
 
@@ -110,7 +118,7 @@ def _counts(st):
 
 def _extent(wsi):
     with open_slide(wsi) as slide:
-        return slide.dimensions
+        return [slide.dimensions]
 
 
 def join(samples, group):
@@ -124,17 +132,13 @@ def join(samples, group):
 
 
 def across(groups, test):
-    """Of groups (sets) of samples that are one section, a sentence for each that is in `test` in
-    part."""
-    parted = (sorted(own) for own in groups if own & {*test} and own - {*test})
+    """Of groups of samples that are one section, a sentence for each that is in `test` in part."""
+    parted = (sorted(own) for own in groups if {*own} & {*test} and {*own} - {*test})
     return [f"{' and '.join(own)} are one section" for own in parted]
 
 
 def leaks(inputs, test):
-    """`across` of the samples among the `inputs` of a record (see `provenance`), by the
-    fingerprints that `pair` kept."""
-    groups = {}
-    for path, stamped in inputs.items():
-        for mark in stamped.get("section", []):
-            groups.setdefault(mark, set()).add(Path(path).stem)
-    return list(dict.fromkeys(across(groups.values(), test)))
+    """`across` of the samples among the `inputs` of a record (see `provenance`), by the marks that
+    `pair` kept."""
+    kept = {Path(path).stem: stamped.get("section", []) for path, stamped in inputs.items()}
+    return across(sharing(kept), test)

@@ -42,7 +42,8 @@ class Study:
         self.encoders, self.trained_on = grids.encoders(self.config)
         self.panels = grids.panels(self.config["genes"])
         self.losses = grids.losses(self.config)
-        self.heads = grids.heads(self.config, config.get("training", {}))
+        said = {key: self.config["training"][key] for key in config.get("training", {})}
+        self.heads = grids.heads(self.config, said)
         self.auxiliary = grids.auxiliary(self.config, self.losses)
         self._check_names()
         self.remarks = [
