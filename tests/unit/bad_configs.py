@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 import pandas as pd
+import yaml
 
 from spotrank.study.files import Files
 from spotrank.study.study import Study
@@ -186,7 +187,7 @@ CONFIGS = {
     ),
     "study that ends in a line break": (change("study", to="demo\n"), "can't be part of a path"),
     "study with too long a name": (change("study", to="s" * 101), "can't be part of a path"),
-    "study that is a number": (change("study", to=7), "'study' is 7, but must be of type string"),
+    "study that is a number": (change("study", to=7), "'study' is 7 to YAML, a number"),
     "cohort with a brace": (change("cohorts", "{c}", to={"source": "simulated"}), "the name '{c}'"),
     "encoder with ..": (
         change("encoders", to=[{"model": "../resnet18", "weights": "random"}]),
@@ -227,6 +228,26 @@ CONFIGS = {
         "'genes.number' is 50.5, but must be of type integer",
     ),
     "whole number written as a fraction": (change("patches", "size", to=224.0), "is 224.0, but"),
+    "ids that YAML takes for numbers": (
+        change("cohorts", "c", "samples", to=yaml.safe_load("[SIM1, 001]")),
+        "'cohorts.c.samples[1]' is 1 to YAML, a number, date or truth value, but must be",
+    ),
+    "ids that YAML takes for dates": (
+        change("split", "ids", "c", to=yaml.safe_load("test: [2024-01-01]")),
+        "'split.ids.c.test[0]' is 2024-01-01 to YAML, a number, date or truth value, but must be",
+    ),
+    "ids that YAML takes for truth values": (
+        change("cohorts", "c", "samples", to=yaml.safe_load("[SIM1, no]")),
+        "'cohorts.c.samples[1]' is False to YAML",
+    ),
+    "name that YAML takes for a number": (
+        change("cohorts", "c", "embeddings", to=yaml.safe_load("12_5: folder")),
+        "a name at 'cohorts.c.embeddings' is 125 to YAML",
+    ),
+    "query that YAML takes for a truth value": (
+        change("cohorts", "c", "samples", to=yaml.safe_load("patient: [Patient 1, yes]")),
+        "samples.patient asks for what is True to YAML, which no row has; put it in quotes",
+    ),
     "nothing": (change("seeds", to=None), "'seeds' is None, but must be of type array"),
     "empty list": (change("encoders", to=[]), "'encoders'"),
     "seed twice": (change("seeds", to=[1, 1]), "'seeds'"),
@@ -290,6 +311,18 @@ def rename(config, sample, new):
     config["cohorts"]["c"]["samples"] = {"patient": ["Patient 1"]}
 
 
+def typed(**columns):
+    """An edit of a cohort's table: cells of SIM1, SIM2, …, as people type them."""
+
+    def edit(folder):
+        table = pd.read_csv(folder / "HEST_v1_1_0.csv", dtype=str)
+        for column, cells in columns.items():
+            table.loc[: len(cells) - 1, column] = cells
+        table.to_csv(folder / "HEST_v1_1_0.csv", index=False)
+
+    return edit
+
+
 def check_config(edit, folder, config):
     edit(config)
     Files(Study(config))
@@ -301,6 +334,48 @@ FOLDERS = {
         lambda folder: (folder / "HEST_v1_1_0.csv").write_text("id,dataset_title\nSIM1,x\n"),
         "lacks the column 'patient'",
     ),
+    "patients that differ in case": (
+        typed(patient=["P1", "P2", "p1 "]),
+        "the patients 'P1' of SIM1 and 'p1' of SIM3 differ in case, spaces, leading zeros or '.0'",
+    ),
+    "patients that differ in .0": (
+        typed(patient=["1", "2", "1.0"]),
+        "the patients '1' of SIM1 and '1.0' of SIM3 differ in case",
+    ),
+    "patients that differ in leading zeros": (
+        typed(patient=["P-01", "P2", "P-1"]),
+        "the patients 'P-01' of SIM1 and 'P-1' of SIM3 differ in case",
+    ),
+    "patients that differ in an inner space": (
+        typed(patient=["Patient 7", "P2", "Patient7"]),
+        "the patients 'Patient 7' of SIM1 and 'Patient7' of SIM3 differ in case",
+    ),
+    "data sets that differ in case": (
+        typed(patient=["P1", "P2", "P1"], dataset_title=["Mine", "Mine", "mine"]),
+        "the patients 'P1 (Mine)' of SIM1 and 'P1 (mine)' of SIM3 differ in case",
+    ),
+    "backup of a table only": (
+        lambda folder: (folder / "HEST_v1_1_0.csv").rename(folder / "HEST_v1_1_0 (1).csv"),
+        "HEST_v1_1_0 (1).csv is not named as one",
+    ),
+    "table with a cell too many": (
+        lambda folder: (folder / "HEST_v1_1_0.csv").write_text(
+            "id,patient,dataset_title\nSIM1,P1,breast, mine\nSIM3,P2,breast, mine\n"
+        ),
+        "a row has more cells than the header, or a quotation no end; put cells that hold a ','",
+    ),
+    "table with a quotation without end": (
+        lambda folder: (folder / "HEST_v1_1_0.csv").write_text(
+            'id,patient,dataset_title\nSIM1,"P1,x\nSIM3,P2,x\n'
+        ),
+        "a quotation no end",
+    ),
+    "column twice in the table": (
+        lambda folder: (folder / "HEST_v1_1_0.csv").write_text(
+            "id,patient,dataset_title,patient \nSIM1,P,x,y\n"
+        ),
+        "the column 'patient' stands there twice",
+    ),
     "empty table": (lambda folder: (folder / "HEST_v1_1_0.csv").write_text(""), "not a readable"),
     "no counts": (lambda folder: (folder / "st/SIM1.h5ad").unlink(), "'SIM1'|SIM1.h5ad is missing"),
     "no slide": (lambda folder: (folder / "wsis/SIM1.tif").unlink(), "SIM1.tif is missing"),
@@ -310,8 +385,8 @@ FOLDERS = {
     ),
     "folder that is not there": (shutil.rmtree, "no metadata table"),
     "table that is not text": (
-        lambda folder: (folder / "HEST_v1_1_0.csv").write_bytes(b"\xff\xfe\x00\x01"),
-        "not a readable CSV table",
+        lambda folder: (folder / "HEST_v1_1_0.csv").write_bytes(b"\x89HDF\r\n\x1a\n\x00"),
+        "not readable as text",
     ),
     "sample twice in the table": (
         lambda folder: (folder / "HEST_v1_1_0.csv").write_text(

@@ -15,12 +15,12 @@ def as_list(value):
 def typed(text):
     """The number or truth value that a text writes, or the text: values from the command line come
     as texts where they stand in lists or dicts."""
-    for parse in (int, float, {"true": True, "false": False}.__getitem__):
+    for parse in (int, float):
         try:
             return parse(text)
-        except (ValueError, KeyError):
+        except ValueError:
             continue
-    return text
+    return {"true": True, "false": False}.get(text.lower(), text)
 
 
 def one_of(name, choices, key):

@@ -80,9 +80,11 @@ def table_path(name, cohort):
     if cohort["source"] == "hest":
         return hest_table(cohort["revision"])
     if not (table := _newest(Path(cohort["folder"]).glob("HEST_v*.csv"))):
+        others = ", ".join(no_tables(cohort))
         raise InputError(
-            f"cohorts.{name}: there is no metadata table HEST_v*.csv in {cohort['folder']}; "
-            "check 'folder', or write one (README, your own slides)."
+            f"cohorts.{name}: there is no metadata table HEST_v*.csv in {cohort['folder']}"
+            f"{others and f', and {others} is not named as one'}; check 'folder', or write one "
+            "(README, your own slides)."
         )
     return table
 
@@ -186,10 +188,14 @@ def read_table(path):
     try:
         with warnings.catch_warnings(action="error", category=pd.errors.ParserWarning):
             table = pd.read_csv(StringIO(text), sep=separator, index_col=False, **options)
-    except (ValueError, pd.errors.ParserWarning) as error:
+    except (pd.errors.ParserError, pd.errors.ParserWarning):
         raise InputError(
-            f"{path}: not a readable CSV table ({in_a_line(error)}); mend it, a cell that holds a "
-            f"{separator!r} in quotes."
+            f"{path}: a row has more cells than the header, or a quotation no end; put cells that "
+            f"hold a {separator!r} in quotes."
+        ) from None
+    except ValueError as error:
+        raise InputError(
+            f"{path}: not a readable CSV table ({in_a_line(error)}); mend it."
         ) from None
     table.columns = table.columns.str.strip()
     table = table.apply(lambda cells: cells.str.strip()).replace("", None).dropna(how="all")
@@ -226,9 +232,8 @@ def _chosen(name, cohort, table):
             for value in as_list(values):
                 if not isinstance(value, str) and str(value) not in set(table[column]):
                     raise InputError(
-                        f"config: cohorts.{name}.samples.{column} asks for {value!r}, which no row "
-                        "has; put it in quotes, as the table writes it, for YAML takes it for a "
-                        "number, a date or a truth value."
+                        f"config: cohorts.{name}.samples.{column} asks for what is {value} to "
+                        "YAML, which no row has; put it in quotes, as the table writes it."
                     )
             found = found[found[column].isin(map(str, as_list(values)))]
         if found.empty:

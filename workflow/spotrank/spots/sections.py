@@ -15,10 +15,8 @@ from scipy import sparse
 from spotrank.base.store import refuse_links
 from spotrank.spots.slides import SlidePatches, open_slide
 
-CELLS, PX = (
-    16,
-    32,
-)  # cells of a slide a side, and px a side that are looked at in the middle of each
+CELLS = 16  # a side of a slide
+PX = 32  # side of what is looked at in a cell's middle
 SHORT = 16  # digits of a mark
 
 
@@ -80,7 +78,7 @@ def alike(st, wsis):
 
 
 def _look(function, *arguments):
-    """What `function` says, or nothing of a file that it stumbles over: others say what is wrong."""
+    """What `function` says, or nothing: of a file that is damaged others say so."""
     try:
         return function(*arguments)
     except Exception:  # whatever the libraries make of a damaged file
@@ -140,5 +138,5 @@ def across(groups, test):
 def leaks(inputs, test):
     """`across` of the samples among the `inputs` of a record (see `provenance`), by the marks that
     `pair` kept."""
-    kept = {Path(path).stem: stamped.get("section", []) for path, stamped in inputs.items()}
+    kept = {Path(path).stem: own["section"] for path, own in inputs.items() if "section" in own}
     return across(sharing(kept), test)

@@ -106,10 +106,12 @@ def _sentence(error, where):
             f"choose from {', '.join(map(str, choices))}."
         )
     if error.validator == "type":
-        kinds = as_list(error.validator_value)
-        said = f"config: {place} is {error.instance!r}, but must be of type {' or '.join(kinds)}"
-        if "string" in kinds and isinstance(error.instance, TAKEN):
-            said += "; put it in quotes, for YAML takes it for a number, a date or a truth value"
-        return f"{said}."
+        if error.validator_value == "string" and isinstance(error.instance, TAKEN):
+            return (
+                f"config: {place} is {error.instance} to YAML, a number, date or truth value, but "
+                "must be of type string; put it in quotes."
+            )
+        kinds = " or ".join(as_list(error.validator_value))
+        return f"config: {place} is {error.instance!r}, but must be of type {kinds}."
     hint = error.schema.get("description", "")
     return f"config: {place}: {error.message}{f' ({hint})' if hint else ''}."

@@ -41,7 +41,7 @@ def settle(name, cohort, samples):
     equal = _alike(name, cohort, samples)
     remarks += [
         f"cohorts.{name}: {' and '.join(own)} have equal {what}: they count as one sample, of one "
-        "patient, whatever the table says; leave out all but one to train on it once."
+        "patient, whatever the table says; leave out all but one, or mend the files."
         for own, what in equal
     ]
     for own in [*pairs, *(own for own, _ in equal)]:
