@@ -98,15 +98,17 @@ def test_a_damaged_file_is_no_section(own_cohort, study):
 
 
 def test_pair_keeps_what_scores_compare(own_cohort):
-    def marks(sample):
-        files = (own_cohort / f"{kind}/{sample}.{suffix}" for kind, suffix in FILES.items())
-        return pair.pair(*files, QC, PATCHES).uns["section"]
+    def marks(sample, **qc):
+        st, metadata = own_cohort / f"st/{sample}.h5ad", own_cohort / f"metadata/{sample}.json"
+        return pair.pair(st, metadata, QC | qc, PATCHES).uns["section"]
 
-    FILES = {"st": "h5ad", "metadata": "json"}
     assert not {*marks("SIM1")} & {*marks("SIM3")}
     counts_again(own_cohort, STORED["dense"])
-    stamps = {f"st/{sample}.h5ad": {"section": marks(sample)} for sample in ("SIM1", "SIM3")}
-    inputs = stamps | {"metadata/SIM1.json": {"bytes": 3}}
+    inputs = {
+        "st/SIM1.h5ad": {"section": marks("SIM1")},
+        "st/SIM3.h5ad": {"section": marks("SIM3", max_mito=0.02)},  # drops spots
+        "metadata/SIM1.json": {"bytes": 3},
+    }
     assert sections.leaks(inputs, ["SIM3", "SIM4"]) == ["SIM1 and SIM3 are one section"]
     assert sections.leaks(inputs, ["SIM1", "SIM3"]) == []
     assert sections.leaks(inputs, ["SIM4"]) == []

@@ -25,7 +25,8 @@ def pair(st, metadata, qc, patches, wsi=None, patch_file=None):
     Returns AnnData: raw counts (CSR) of all genes; `obs`: `library` (counts of the spot over all
     genes), `n_genes`, `mito`; `var`: `n_spots` (kept spots that have the gene) and `passed`;
     `obsm`: `spatial` and `patch` (centre and upper left corner in full-resolution px);
-    `uns`: `pixel_size_um`, `patch_side_px` and `qc`, the number of spots left after each step.
+    `uns`: `pixel_size_um`, `patch_side_px`, `qc`, the number of spots left after each step, and
+    `section`, see `sections.marks`.
     Raises `InputError` for what is no count, lacks coordinates, or leaves no spot.
     """
     adata = hest.read_spots(st)
@@ -64,6 +65,7 @@ def pair(st, metadata, qc, patches, wsi=None, patch_file=None):
     if not kept.any():
         raise InputError(f"{st}: no spot is left after QC ({left}); loosen 'spots' in the config.")
 
+    section = sections.marks(counts, spatial, wsi)
     counts = counts[kept]
     n_spots = counts.getnnz(0)
     spots = type(adata)(
@@ -76,9 +78,13 @@ def pair(st, metadata, qc, patches, wsi=None, patch_file=None):
             {"n_spots": n_spots, "passed": n_spots >= qc["min_spots"]}, index=adata.var_names
         ),
         obsm={"spatial": spatial[kept], "patch": spatial[kept] - side / 2},
-        uns={"pixel_size_um": pixel_size_um, "patch_side_px": side, "qc": left},
+        uns={
+            "pixel_size_um": pixel_size_um,
+            "patch_side_px": side,
+            "qc": left,
+            "section": section,
+        },
     )
-    spots.uns["section"] = sections.marks(counts, spatial, wsi)
     if "noise_free" in adata.layers:  # a simulated cohort's truth
         spots.layers["noise_free"] = adata.layers["noise_free"][kept]
     return spots
