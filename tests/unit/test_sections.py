@@ -106,7 +106,7 @@ def test_pair_keeps_what_scores_compare(own_cohort):
     counts_again(own_cohort, STORED["dense"])
     inputs = {
         "st/SIM1.h5ad": {"section": marks("SIM1")},
-        "st/SIM3.h5ad": {"section": marks("SIM3", max_mito=0.02)},  # drops spots
+        "st/SIM3.h5ad": {"section": marks("SIM3", min_genes=30)},  # drops spots
         "metadata/SIM1.json": {"bytes": 3},
     }
     assert sections.leaks(inputs, ["SIM3", "SIM4"]) == ["SIM1 and SIM3 are one section"]

@@ -36,7 +36,8 @@ def samples(name, cohort, donors):
     if cohort["source"] == "simulated":
         table = simulate.design(**{key: cohort[key] for key in cohort if key != "source"})
     else:
-        table = read_table(table_path(name, cohort))
+        path = table_path(name, cohort)
+        table = _table(path, path.stat().st_mtime_ns)
     table = table.set_index("id").rename_axis("sample")
     if cohort["source"] != "simulated":
         table = table.loc[_chosen(name, cohort, table)]
@@ -176,6 +177,11 @@ def _tasks():
         for study, tasks in studies.items()
         for task, content in tasks.items()
     }
+
+
+@cache  # one table serves many cohorts
+def _table(path, _modified_ns):
+    return read_table(path)
 
 
 def read_table(path):
