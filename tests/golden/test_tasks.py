@@ -66,6 +66,20 @@ def test_query(hest):
     assert found.hest_samples == {"main": sorted(wanted.index)}
 
 
+def test_sections_under_two_ids_are_one(hest):
+    """Those of ST-Net that HER2ST has again, though the table gives them other patients."""
+    ids = [f"SPA{i}" for i in (*range(93, 105), *range(119, 131))]
+    found = study(ids)
+    assert len(found.plans["c", "leave_one_patient_out"]) == 4
+    assert not any(found.leak(**_of_leak(cell)) for cell in found.cells)
+    (said,) = found.remarks
+    assert "SPA93 = SPA119" in said
+    assert said.count(" = ") == 12
+    parted = study(ids, "fixed", split={"strategy": "fixed", "ids": {"c": {"test": ids[:12]}}})
+    (leak,) = {parted.leak(**_of_leak(cell)) for cell in parted.cells}
+    assert "SPA102 and SPA128 are one section" in leak
+
+
 @pytest.mark.parametrize(
     ("samples", "sentence"),
     [
@@ -138,8 +152,8 @@ def test_published_study(hest, name):
 
 
 def _of_leak(cell):
-    names = {"cohort": "cohort", "strategy": "split", "fold": "fold", "panel": "panel"}
-    return {name: cell[key] for name, key in names.items()}
+    keys = ("cohort", "fold", "panel", "encoder")
+    return {"strategy": cell["split"]} | {key: cell[key] for key in keys}
 
 
 def test_strict_twins_ask_the_same():

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import anndata
 import pandas as pd
+import yaml
 
 from spotrank.study.files import Files
 from spotrank.study.study import Study
@@ -187,7 +188,7 @@ CONFIGS = {
     ),
     "study that ends in a line break": (change("study", to="demo\n"), "can't be part of a path"),
     "study with too long a name": (change("study", to="s" * 101), "can't be part of a path"),
-    "study that is a number": (change("study", to=7), "'study' is 7, but must be of type string"),
+    "study that is a number": (change("study", to=7), "'study' is 7 to YAML, a number"),
     "cohort with a brace": (change("cohorts", "{c}", to={"source": "simulated"}), "the name '{c}'"),
     "encoder with ..": (
         change("encoders", to=[{"model": "../resnet18", "weights": "random"}]),
@@ -228,6 +229,26 @@ CONFIGS = {
         "'genes.number' is 50.5, but must be of type integer",
     ),
     "whole number written as a fraction": (change("patches", "size", to=224.0), "is 224.0, but"),
+    "ids that YAML takes for numbers": (
+        change("cohorts", "c", "samples", to=yaml.safe_load("[SIM1, 001]")),
+        "'cohorts.c.samples[1]' is 1 to YAML, a number, date or truth value, but must be",
+    ),
+    "ids that YAML takes for dates": (
+        change("split", "ids", "c", to=yaml.safe_load("test: [2024-01-01]")),
+        "'split.ids.c.test[0]' is 2024-01-01 to YAML, a number, date or truth value, but must be",
+    ),
+    "ids that YAML takes for truth values": (
+        change("cohorts", "c", "samples", to=yaml.safe_load("[SIM1, no]")),
+        "'cohorts.c.samples[1]' is False to YAML",
+    ),
+    "name that YAML takes for a number": (
+        change("cohorts", "c", "embeddings", to=yaml.safe_load("12_5: folder")),
+        "a name at 'cohorts.c.embeddings' is 125 to YAML",
+    ),
+    "query that YAML takes for a truth value": (
+        change("cohorts", "c", "samples", to=yaml.safe_load("patient: [Patient 1, yes]")),
+        "samples.patient asks for what is True to YAML, which no row has; put it in quotes",
+    ),
     "nothing": (change("seeds", to=None), "'seeds' is None, but must be of type array"),
     "empty list": (change("encoders", to=[]), "'encoders'"),
     "seed twice": (change("seeds", to=[1, 1]), "'seeds'"),
@@ -335,8 +356,8 @@ FOLDERS = {
     ),
     "folder that is not there": (shutil.rmtree, "no metadata table"),
     "table that is not text": (
-        lambda folder: (folder / "HEST_v1_1_0.csv").write_bytes(b"\xff\xfe\x00\x01"),
-        "not a readable CSV table",
+        lambda folder: (folder / "HEST_v1_1_0.csv").write_bytes(b"\x89HDF\r\n\x1a\n\x00"),
+        "not readable as text",
     ),
     "genes of another kind": (
         ensembl,

@@ -9,6 +9,7 @@ import re
 import bad_configs
 import bad_files
 import bad_given
+import bad_tables
 import h5py
 import numpy as np
 import pytest
@@ -26,6 +27,7 @@ WRITE = os.environ.get("ERRORS") == "write"
 KINDS = {
     "config": (bad_configs.CONFIGS, bad_configs.check_config),
     "cohort": (bad_configs.FOLDERS, bad_configs.check_folder),
+    "table": (bad_tables.TABLES, bad_configs.check_folder),
     "sample": (bad_files.SAMPLES, bad_files.check_sample),
     "embeddings": (bad_files.EMBEDDINGS, bad_files.check_embeddings),
     "given embeddings": (bad_given.GIVEN, bad_given.check_given),

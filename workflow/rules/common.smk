@@ -27,6 +27,8 @@ except InputError as error:
 made_by = MadeBy(study, files)
 if workflow.is_main_process:
     logger.info(cost.in_words(study))
+    for remark in study.remarks:
+        logger.warning(remark)
 
 
 wildcard_constraints:

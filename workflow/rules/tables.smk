@@ -14,6 +14,7 @@ rule splits:
     params:
         plans=study.plans,
         patients=study.patients,
+        sections=study.sections,
         # its id is not known before there are scores
         provenance=f"results/{study.name}/provenance.json",
         code=code_hash("splits"),

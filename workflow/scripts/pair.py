@@ -21,6 +21,8 @@ with job(snakemake.log[0]):
     )
     read = [snakemake.input.st, snakemake.input.metadata]
     record = provenance.record("pair", snakemake.output[0], read, began)
+    # by which scores know samples that are one section
+    record["inputs"][provenance.public(read[0])]["section"] = spots.uns["section"]
     spots.uns["record"] = json.dumps(record)
     with whole(snakemake.output[0]) as path:
         spots.write_h5ad(path, compression="gzip")  # which has checksums

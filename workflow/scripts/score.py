@@ -12,10 +12,14 @@ with job(snakemake.log[0]):
     from spotrank.base import provenance
     from spotrank.base.store import read_h5ad
     from spotrank.scoring import score
+    from spotrank.spots import sections
 
     torch.set_num_threads(snakemake.threads)
     began, params, wildcards = provenance.now(), snakemake.params.score, snakemake.wildcards
     spots = dict(zip(params["samples"], map(read_h5ad, snakemake.input.spots), strict=True))
+    parents = [provenance.read(snakemake.input.predictions)]
+    found = sections.leaks(parents[0]["inputs"], params["samples"])
+    leak = [params["leak"], *(own for own in found if own not in params["leak"])]
     with whole(snakemake.output[0]) as path:
         writer = None
         for scores in score.score(snakemake.input.predictions, spots, params["scaling"]):
@@ -28,12 +32,11 @@ with job(snakemake.log[0]):
                 panel=wildcards.panel,
                 head=wildcards.head,
                 auxiliary=wildcards.auxiliary,
-                leak=params["leak"],
+                leak="; ".join(filter(None, leak)),
             )
             table = pa.Table.from_pandas(scores[list(score.COLUMNS)], preserve_index=False)
             writer = writer or pq.ParquetWriter(path, table.schema, write_page_checksum=True)
             writer.write_table(table)
-        parents = [provenance.read(snakemake.input.predictions)]
         record = provenance.record("score", snakemake.output[0], [], began, parents, params)
         writer.add_key_value_metadata({provenance.KEY: json.dumps(record)})
         writer.close()

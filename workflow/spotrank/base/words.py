@@ -12,6 +12,17 @@ def as_list(value):
     return value if isinstance(value, list) else [value]
 
 
+def typed(text):
+    """The number or truth value that a text writes, or the text: values from the command line come
+    as texts where they stand in lists or dicts."""
+    for parse in (int, float):
+        try:
+            return parse(text)
+        except ValueError:
+            continue
+    return {"true": True, "false": False}.get(text.lower(), text)
+
+
 def one_of(name, choices, key):
     """Return `name`; `InputError` naming the config's `key` if it is none of `choices`."""
     if name not in choices:

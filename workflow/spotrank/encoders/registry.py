@@ -42,6 +42,13 @@ def row(name, revision):
     return rows()[name] | {"revision": revision}
 
 
+def trained_on(entry):
+    """What the encoder of a config's entry was trained on that test slides may be of, or None."""
+    if isinstance(entry, str):
+        entry = {"encoder": entry}
+    return entry.get("trained_on", rows().get(entry.get("encoder"), {}).get("trained_on"))
+
+
 def resolve(entry):
     """`(label, spec)` of a config's entry: a row's name, a row with changes, or a timm model.
 
@@ -51,7 +58,8 @@ def resolve(entry):
     """
     if isinstance(entry, str):
         entry = {"encoder": entry}
-    registered, given = rows(), {key: value for key, value in entry.items() if key != "name"}
+    registered = rows()
+    given = {key: entry[key] for key in entry if key not in ("name", "trained_on")}
     common = {"batch_size": 32}
     if "encoder" in given:
         name = one_of(given["encoder"], [*ENCODERS, *registered], "encoders")
@@ -81,6 +89,7 @@ def resolve(entry):
                 )
         spec = common | {"precision": "fp32", "pooling": ""} | given
         label = f"{given['model']}-{Path(given['weights']).stem}"
+    spec.pop("trained_on", None)  # decides no number
     return entry.get("name", label), spec
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 
 from spotrank.base.store import InputError
 from spotrank.cohorts import h5ad, hest, patch_files
-from spotrank.spots import features, slides
+from spotrank.spots import features, sections, slides
 
 # version of the numbers: raise it with them, and every file made before is stale
 NUMBERS = 2
@@ -29,7 +29,7 @@ def pair(st, metadata, qc, patches, wsi=None, patch_file=None, counts_layer=None
     `uns`: `pixel_size_um`, `patch_side_px`, `qc`, the number of spots left after each step, and
     `features`, the number of `genes` kept and of those left out: `controls`, which are nowhere
     counted, and `doubled`, that share their symbol; `no_mito`: a whole transcriptome, but no
-    mitochondrial gene.
+    mitochondrial gene; `section`, see `sections.marks`.
     Raises `InputError` for what is no count, lacks coordinates, or leaves no spot.
     """
     adata, table = hest.read_spots(st), h5ad.read_genes(st, counts_layer)
@@ -78,6 +78,7 @@ def pair(st, metadata, qc, patches, wsi=None, patch_file=None, counts_layer=None
     if not kept.any():
         raise InputError(f"{st}: no spot is left after QC ({left}); loosen 'spots' in the config.")
 
+    section = sections.marks(counts, spatial, wsi)
     counts = counts[kept][:, ~doubled]
     n_spots = counts.getnnz(0)
     spots = type(adata)(
@@ -95,6 +96,7 @@ def pair(st, metadata, qc, patches, wsi=None, patch_file=None, counts_layer=None
             "patch_side_px": side,
             "qc": left,
             "features": found,
+            "section": section,
         },
     )
     if truth:

@@ -12,6 +12,7 @@ from scipy.spatial import cKDTree
 
 from spotrank.base.store import InputError
 from spotrank.base.words import nearest, one_of
+from spotrank.spots import sections
 
 
 def leave_one_out(unit):
@@ -68,7 +69,8 @@ STRATEGIES = {
 def plan(cohort, samples, strategy, split):
     """Folds of a cohort.
 
-    cohort: its name; samples: its metadata with the column `patient`, indexed by sample;
+    cohort: its name; samples: its metadata with the column `patient`, indexed by sample, and
+    `section` where several samples are one, which then count as one sample;
     strategy: a row of `STRATEGIES`; split: the config's part, `split.ids` being this cohort's.
     Training samples are those that split.ids names, or all but the fold's test samples. Validation
     samples are those named, or drawn from training: a patient where patients are held out and two
@@ -77,7 +79,7 @@ def plan(cohort, samples, strategy, split):
     Raises `InputError` for unknown ids, a sample in two sets, or too few samples.
     """
     where = f"cohorts.{cohort}, {strategy}"
-    samples = samples.assign(sample=samples.index)
+    samples = samples.assign(sample=samples.get("section", samples.index))
     named = split["ids"]
     for part in ("train", "validation", "test"):
         for sample in named.get(part, []):
@@ -134,11 +136,19 @@ def samples_of(fold, *parts):
     return list(dict.fromkeys(sample for part in parts for sample in fold[part]))
 
 
-def leaks(fold, patients):
-    """What a fold leaks, in words: the patients in test and in training or validation, or ''."""
-    tested = {patients[sample] for sample in fold["test"]}
-    seen = sorted(tested & {patients[sample] for sample in fold["train"] + fold["validation"]})
-    return f"{', '.join(seen)} in training and test" if seen else ""
+def leaks(fold, patients, section_of=None):
+    """What a fold leaks, in words: the patients in test and in training or validation, and samples
+    there that are one section; or ''.
+
+    section_of: section by sample, where several samples are one.
+    """
+    trained = fold["train"] + fold["validation"]
+    seen = sorted({patients[sample] for sample in fold["test"]} & {patients[s] for s in trained})
+    said = [f"{', '.join(seen)} in training and test"] if seen else []
+    groups = {}
+    for sample in trained + fold["test"]:
+        groups.setdefault((section_of or {}).get(sample, sample), set()).add(sample)
+    return "; ".join(said + sections.across(groups.values(), fold["test"]))
 
 
 def parts(fold, sample, place, gap):
@@ -203,10 +213,10 @@ def _by_number(number, folds, fold):
     return part
 
 
-def table(plans, patients):
+def table(plans, patients, section_of):
     """The plan as rows `cohort, split, fold, set, sample, patient, part, leak`.
 
-    plans: `{(cohort, strategy): folds}`; patients: `{cohort: Series by sample}`.
+    plans: `{(cohort, strategy): folds}`; patients, section_of: `{cohort: {sample: …}}`.
     """
     rows = []
     for (cohort, strategy), folds in plans.items():
@@ -238,7 +248,7 @@ def table(plans, patients):
                     sample,
                     patients[cohort][sample],
                     spots,
-                    leaks(fold, patients[cohort]),
+                    leaks(fold, patients[cohort], section_of[cohort]),
                 )
                 for part, sample, spots in parts
             ]

@@ -2,17 +2,20 @@
 
 import math
 from copy import deepcopy
+from datetime import date
 from pathlib import Path
 
 import jsonschema
 import yaml
 
 from spotrank.base.store import InputError
-from spotrank.base.words import as_list, nearest
+from spotrank.base.words import as_list, nearest, typed
 
 SCHEMA = yaml.safe_load(
     (Path(__file__).parents[2] / "schemas" / "config.schema.yaml").read_text(encoding="utf-8")
 )
+
+TAKEN = (int, float, date)  # what YAML takes an unquoted id for
 
 # stricter than JSON: no nan, no infinity, and 1.0 is no integer
 VALIDATOR = jsonschema.validators.extend(
@@ -46,10 +49,21 @@ def _check(instance, schema, where):
     """Validate `instance` and fill in the defaults of `schema`."""
     schema = {**schema, "$defs": SCHEMA["$defs"]}
     validator = VALIDATOR(schema)
+    for error in list(validator.iter_errors(instance)):
+        _type(instance, error)
     error = jsonschema.exceptions.best_match(validator.iter_errors(instance))
     if error:
         raise InputError(_sentence(error, where))
     _fill(instance, schema)
+
+
+def _type(instance, error):
+    """Set the number that a text writes where the schema wants one, see `typed`."""
+    if error.validator in ("type", "pattern") and isinstance(error.instance, str) and error.path:
+        *outer, last = error.absolute_path
+        for step in outer:
+            instance = instance[step]
+        instance[last] = typed(error.instance)
 
 
 def _fill(instance, schema):
@@ -70,6 +84,8 @@ def _sentence(error, where):
     for step in error.absolute_path:
         path += f"[{step}]" if isinstance(step, int) else f".{step}" if path else str(step)
     place = f"'{path}'" if path else "the top level"
+    if "propertyNames" in error.absolute_schema_path:
+        place = f"a name at {place}"
     if error.validator == "additionalProperties":
         known = error.schema["properties"]
         unknown = next(key for key in error.instance if key not in known)
@@ -90,6 +106,11 @@ def _sentence(error, where):
             f"choose from {', '.join(map(str, choices))}."
         )
     if error.validator == "type":
+        if error.validator_value == "string" and isinstance(error.instance, TAKEN):
+            return (
+                f"config: {place} is {error.instance} to YAML, a number, date or truth value, but "
+                "must be of type string; put it in quotes."
+            )
         kinds = " or ".join(as_list(error.validator_value))
         return f"config: {place} is {error.instance!r}, but must be of type {kinds}."
     hint = error.schema.get("description", "")

@@ -4,7 +4,7 @@ import inspect
 from typing import get_args
 
 from spotrank.base.store import InputError
-from spotrank.base.words import nearest, one_of
+from spotrank.base.words import nearest, one_of, typed
 
 # arguments of losses and heads that are no options
 INJECTED = (
@@ -22,8 +22,7 @@ def entries(given, key, registry, *also):
         name, own_name = options.pop(key), options.pop("name", None)
         row = registry[one_of(name, registry, where)]
         own = {option: value for option, value in options.items() if option not in also}
-        _check_options(where, name, row, own)
-        yield name, options, own_name
+        yield name, options | _options(where, name, row, own), own_name
 
 
 def add(found, label, value, key):
@@ -35,8 +34,10 @@ def add(found, label, value, key):
     found[label] = value
 
 
-def _check_options(key, name, function, options):
-    """Raise `InputError` for an option that `function` lacks, or whose value is of a wrong type."""
+def _options(key, name, function, options):
+    """`options`, numbers that are written as texts made such; `InputError` for one that `function`
+    lacks, or whose value is of a wrong type."""
+    options = dict(options)
     signature = inspect.signature(function).parameters
     known = {key: p for key, p in signature.items() if key not in INJECTED}
     for option, value in options.items():
@@ -47,9 +48,13 @@ def _check_options(key, name, function, options):
             )
         parameter = known[option]
         kinds = get_args(parameter.annotation) or (type(parameter.default),)
-        if not (type(value) in kinds or (type(value) is int and float in kinds)):
+        taken = (*kinds, int) if float in kinds else kinds
+        if type(value) is str and type(typed(value)) in taken:
+            options[option] = typed(value)
+        elif type(value) not in taken:
             words = " or ".join(kind.__name__ for kind in kinds)
             raise InputError(
                 f"config: {key}: the option '{option}' of '{name}' is {value!r}, but must be "
                 f"of type {words}."
             )
+    return options

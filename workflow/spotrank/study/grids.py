@@ -5,7 +5,7 @@ from pathlib import Path
 
 from spotrank.base.store import InputError
 from spotrank.base.words import nearest, one_of
-from spotrank.encoders.registry import resolve, rows
+from spotrank.encoders.registry import resolve, rows, trained_on
 from spotrank.encoders.weightless import ENCODERS
 from spotrank.fitting.auxiliary import STRATEGIES, UNBOUNDED
 from spotrank.fitting.heads import HEADS
@@ -15,24 +15,31 @@ from spotrank.study.entries import add, entries
 
 
 def encoders(config):
-    """`{name: entry}`; an entry is a word for what has no weights or is given, else a dict."""
+    """`{name: entry}`, and `{name: what}` of those that were trained on what test slides may be of.
+
+    An entry is a word for what has no weights or is given, else a dict.
+    """
     cohorts = config["cohorts"]
     given = [name for cohort in cohorts.values() for name in cohort.get("embeddings", {})]
     given = list(dict.fromkeys(given))
-    chosen = {}
+    chosen, seen = {}, {}
     for entry in config.get("encoders", given or ["stain_statistics"]):
-        if entry in [*ENCODERS, "pixels"] or (entry in given and entry not in rows()):
-            name, spec = entry, entry
+        entry = {"encoder": entry} if isinstance(entry, str) else entry
+        word = entry.get("encoder") if entry.keys() <= {"encoder", "trained_on"} else None
+        if word in [*ENCODERS, "pixels"] or (word in given and word not in rows()):
+            name, spec = word, word
         else:
             name, spec = resolve(entry)
         add(chosen, name, spec, "encoders")
+        if what := trained_on(entry):
+            seen[name] = what
     for cohort, (name, spec) in product(cohorts, chosen.items()):
         if spec in given and name not in cohorts[cohort].get("embeddings", {}):
             raise InputError(
                 f"config: cohorts.{cohort} has no embeddings '{name}', which 'encoders' names; "
                 "add them there or leave the encoder out."
             )
-    return chosen
+    return chosen, seen
 
 
 def panels(genes):

@@ -72,7 +72,7 @@ class MadeBy:
             "samples": samples,
             "patients": {sample: self.study.patients[cohort][sample] for sample in samples},
             "scaling": self.study.config["genes"]["scaling"],
-            "leak": self.study.leak(cohort, split, int(fold), panel),
+            "leak": self.study.leak(cohort, split, int(fold), panel, encoder),
             "numbers": numbers("score"),
         }
 

@@ -3,7 +3,6 @@
 from collections import Counter
 from itertools import product
 
-import pandas as pd
 import yaml
 
 from spotrank.base.store import RESOURCES
@@ -12,10 +11,9 @@ from spotrank.cohorts import fetch
 from spotrank.report import tables
 from spotrank.spots import split
 from spotrank.study import config as configs
-from spotrank.study import grids
+from spotrank.study import grids, units
 
 SYNTHETIC = RESOURCES / "synthetic.yaml"
-DONORS = RESOURCES / "donors.tsv"
 
 
 class Study:
@@ -23,30 +21,40 @@ class Study:
 
     Where its files lie is told by `files.Files`, what decides each by `made_by.MadeBy`.
 
-    samples: `{cohort: metadata}`; patients: `{cohort: {sample: patient}}`; plans: `{(cohort,
-    strategy): folds}`; panels: `{name: {selection, number, samples}}`; encoders: `{name: entry}`;
-    losses: `{label: (name, options)}`; heads: `{label: {head, options, training}}`; auxiliary:
-    `{label: {strategy, options, prior, number}}`; fits: the encoders, heads and strategies that go
-    together; rankings: the lists that auxiliary genes are taken from; gene_lists: panels and
-    rankings; synthetic: options of the synthetic study, or None.
+    samples: `{cohort: metadata}`; patients, sections: `{cohort: {sample: …}}`; remarks: sentences
+    on the data that a user must see; plans: `{(cohort, strategy): folds}`; panels: `{name:
+    {selection, number, samples}}`; encoders: `{name: entry}`; trained_on: what those were trained
+    on that test slides may be of; losses: `{label: (name, options)}`; heads: `{label: {head,
+    options, training}}`; auxiliary: `{label: {strategy, options, prior, number}}`; fits: the
+    encoders, heads and strategies that go together; rankings: the lists that auxiliary genes are
+    taken from; gene_lists: panels and rankings; synthetic: options of the synthetic study, or None.
     """
 
     def __init__(self, config):
         self.config = configs.load(config)
         self.name = self.config["study"]
-        donors = pd.read_csv(DONORS, sep="\t", index_col="sample", dtype=str)["donor"]
         self.cohorts = self.config["cohorts"]
         self.synthetic = self._synthetic()
         self.samples = {
-            name: fetch.samples(name, cohort, donors) for name, cohort in self.cohorts.items()
+            name: fetch.samples(name, cohort, units.known()["donor"])
+            for name, cohort in self.cohorts.items()
         }
-        self.patients = {name: own["patient"].to_dict() for name, own in self.samples.items()}
-        self.encoders = grids.encoders(self.config)
+        self.encoders, self.trained_on = grids.encoders(self.config)
         self.panels = grids.panels(self.config["genes"])
         self.losses = grids.losses(self.config)
-        self.heads = grids.heads(self.config, config.get("training", {}))
+        said = {key: self.config["training"][key] for key in config.get("training", {})}
+        self.heads = grids.heads(self.config, said)
         self.auxiliary = grids.auxiliary(self.config, self.losses)
         self._check_names()
+        self.remarks = [
+            remark
+            for name, cohort in self.cohorts.items()
+            for remark in units.settle(name, cohort, self.samples[name])
+        ]
+        self.patients, self.sections = (
+            {name: own[column].to_dict() for name, own in self.samples.items()}
+            for column in ("patient", "section")
+        )
         self.plans = self._plans()
         self.fits = grids.fits(self.encoders, self.heads, self.auxiliary)
         self.rankings = grids.rankings(self.auxiliary, self.config["genes"]["samples"])
@@ -236,10 +244,15 @@ class Study:
     def is_simulated(self, cohort):
         return self.cohorts[cohort]["source"] == "simulated"
 
-    def leak(self, cohort, strategy, fold, panel):
+    def leak(self, cohort, strategy, fold, panel, encoder):
         """What a fold leaks, in words, or ''."""
         plan = self.plans[cohort, strategy][fold]
-        said = [split.leaks(plan, self.patients[cohort])]
+        said = [split.leaks(plan, self.patients[cohort], self.sections[cohort])]
         if self.panels[panel].get("samples") == "all":
             said.append("genes chosen with the test samples in view")
+        if encoder in self.trained_on:
+            said.append(
+                f"the encoder {encoder} was trained on {self.trained_on[encoder]} and may have "
+                "seen the test slides"
+            )
         return "; ".join(filter(None, said))
