@@ -100,7 +100,11 @@ def test_memory_of_what_cannot_be_read_is_left_to_the_job(tmp_path):
 @pytest.mark.parametrize(
     ("x", "layer", "said"),
     [
-        (COUNTS, "cuonts", r"no layers\['cuonts'\]; leave counts_layer out, for X holds counts\."),
+        (
+            COUNTS,
+            "cuonts",
+            r"did you mean 'counts'\?; leave counts_layer out, for X holds counts\.",
+        ),
         (np.log1p(COUNTS), "cuonts", r"did you mean 'counts'\?; layers\['counts'\] holds counts: "),
         (COUNTS, "raw", r"no layers\['raw'\]"),
     ],
