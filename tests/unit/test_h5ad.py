@@ -95,3 +95,21 @@ def test_memory_of_what_cannot_be_read_is_left_to_the_job(tmp_path):
     assert h5ad.bytes_of_counts(tmp_path / "a.h5ad") == 0
     with pytest.raises(InputError):
         h5ad.read_counts(tmp_path / "a.h5ad")
+
+
+@pytest.mark.parametrize(
+    ("x", "layer", "said"),
+    [
+        (
+            COUNTS,
+            "cuonts",
+            r"did you mean 'counts'\?; leave counts_layer out, for X holds counts\.",
+        ),
+        (np.log1p(COUNTS), "cuonts", r"did you mean 'counts'\?; layers\['counts'\] holds counts: "),
+        (COUNTS, "raw", r"no layers\['raw'\]"),
+    ],
+)
+def test_a_layer_that_is_not_there(write, x, layer, said):
+    st = write(x, layers={"counts": COUNTS} if layer != "raw" else {})
+    with pytest.raises(InputError, match=said):
+        h5ad.read_counts(st, layer)
