@@ -8,6 +8,7 @@ import re
 
 import bad_configs
 import bad_files
+import bad_slides
 import h5py
 import numpy as np
 import pytest
@@ -26,6 +27,8 @@ KINDS = {
     "config": (bad_configs.CONFIGS, bad_configs.check_config),
     "cohort": (bad_configs.FOLDERS, bad_configs.check_folder),
     "sample": (bad_files.SAMPLES, bad_files.check_sample),
+    "slide": (bad_slides.SLIDES, bad_files.check_sample),
+    "patch file": (bad_slides.PATCH_FILES, bad_files.check_sample),
     "embeddings": (bad_files.EMBEDDINGS, bad_files.check_embeddings),
     "genes.file": (bad_files.GENES, bad_files.check_genes),
     "torch weights": (bad_files.WEIGHTS, bad_files.check_weights(".pth")),
