@@ -9,6 +9,7 @@ import re
 import bad_configs
 import bad_files
 import bad_given
+import bad_slides
 import bad_tables
 import h5py
 import numpy as np
@@ -29,6 +30,8 @@ KINDS = {
     "cohort": (bad_configs.FOLDERS, bad_configs.check_folder),
     "table": (bad_tables.TABLES, bad_configs.check_folder),
     "sample": (bad_files.SAMPLES, bad_files.check_sample),
+    "slide": (bad_slides.SLIDES, bad_files.check_sample),
+    "patch file": (bad_slides.PATCH_FILES, bad_files.check_sample),
     "embeddings": (bad_files.EMBEDDINGS, bad_files.check_embeddings),
     "given embeddings": (bad_given.GIVEN, bad_given.check_given),
     "numbers of given embeddings": (bad_given.GIVEN_NUMBERS, bad_given.check_given_numbers),
