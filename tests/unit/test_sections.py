@@ -98,15 +98,18 @@ def test_a_damaged_file_is_no_section(own_cohort, study):
 
 
 def test_pair_keeps_what_scores_compare(own_cohort):
-    def marks(sample, **qc):
+    def paired(sample, **qc):
         st, metadata = own_cohort / f"st/{sample}.h5ad", own_cohort / f"metadata/{sample}.json"
-        return pair.pair(st, metadata, QC | qc, PATCHES).uns["section"]
+        return pair.pair(st, metadata, QC | qc, PATCHES)
 
-    assert not {*marks("SIM1")} & {*marks("SIM3")}
+    one, apart = paired("SIM1"), paired("SIM3")
+    assert not {*one.uns["section"]} & {*apart.uns["section"]}
     counts_again(own_cohort, STORED["dense"])
+    again = paired("SIM3", min_genes=45)
+    assert again.n_obs < one.n_obs  # marks are of the spots as measured
     inputs = {
-        "st/SIM1.h5ad": {"section": marks("SIM1")},
-        "st/SIM3.h5ad": {"section": marks("SIM3", min_genes=30)},  # drops spots
+        "st/SIM1.h5ad": {"section": one.uns["section"]},
+        "st/SIM3.h5ad": {"section": again.uns["section"]},
         "metadata/SIM1.json": {"bytes": 3},
     }
     assert sections.leaks(inputs, ["SIM3", "SIM4"]) == ["SIM1 and SIM3 are one section"]
