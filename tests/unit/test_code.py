@@ -70,7 +70,7 @@ def changed(before):
         ("fitting/heads/ridge.py", "range(-24, 17)", "range(-24, 18)", {"fit"}),
         ("genes/selections.py", "TARGET_SUM = 1e4", "TARGET_SUM = 1e5", {"panel"}),
         ("report/maps.py", "(0.6 * density", "(0.7 * density", {"maps"}),
-        ("base/words.py", "cutoff=0.5", "cutoff=0.6", {"embed", "fit", "panel"}),
+        ("base/words.py", "cutoff=0.5", "cutoff=0.6", {"pair", "embed", "fit", "panel"}),
         ("spots/split.py", "validation = _draw", "validation = 2 * _draw", set()),
     ],
 )
