@@ -63,12 +63,13 @@ def pair_(folder):
     st, metadata, wsi = sample(folder)
     qc = {"min_genes": 5, "min_spots": 5, "max_mito": 0.2}
     found = pair.pair(st, metadata, qc, GEOMETRY, wsi)
+    known = found.uns["quality"]
     return {
         "counts": found.X.toarray(),
         **{f"obs {key}": found.obs[key].to_numpy() for key in found.obs},
         **{f"var {key}": found.var[key].to_numpy() for key in found.var},
         **{f"obsm {key}": found.obsm[key] for key in found.obsm},
-        "qc": list(found.uns["qc"].values()),
+        "qc": known["measured"] - np.cumsum([0, *(known[key] for key in known if "lost" in key)]),
         "kept": found.obs_names.astype(int),
     }
 

@@ -1,5 +1,7 @@
 from pathlib import Path
 
+import pandas as pd
+
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
@@ -154,3 +156,13 @@ def ranking_of(wildcards):
     """List that auxiliary genes are taken from, if any."""
     ranking = study.ranking(wildcards.auxiliary, wildcards.panel)
     return expand(rules.panel.output, panel=ranking, allow_missing=True) if ranking else []
+
+
+def marks_of(table):
+    """What looks like a mistake in a table of samples, a sentence a sample."""
+    if not Path(table).exists():
+        return []
+    samples = pd.read_csv(table, sep="\t", dtype=str, keep_default_na=False)
+    samples = samples[samples["marks"] != ""]
+    rows = zip(samples["cohort"], samples["sample"], samples["marks"], strict=True)
+    return [f"{cohort}, {sample}: {marks} ({table})" for cohort, sample, marks in rows]

@@ -92,7 +92,9 @@ rule maps:
 
 rule drawn:
     input:
-        [rules.tables.output.html, rules.figures.output] if study.cohorts else [],
+        [rules.tables.output.html, rules.tables.output.samples_html, rules.figures.output]
+        if study.cohorts
+        else [],
         rules.synthetic_tables.output if study.synthetic else [],
         [
             f"results/{study.name}/figures/maps/{cohort}/{sample}.png"

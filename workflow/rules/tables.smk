@@ -49,6 +49,13 @@ rule tables:
             caption="../report/losses.rst",
             labels={"table": "losses × cohorts"},
         ),
+        samples=f"results/{study.name}/tables/samples.tsv",
+        samples_html=report(
+            f"results/{study.name}/tables/samples.html",
+            category="Tables",
+            caption="../report/samples.rst",
+            labels={"table": "samples, and what looks wrong"},
+        ),
     log:
         f"logs/{study.name}/tables.log",
     conda:
@@ -64,6 +71,9 @@ rule tables:
         found=lambda wildcards: found(fits("scores/scores.parquet")),
         data=lambda wildcards: data_of(fits("scores/scores.parquet")),
         planned=study.n_folds,
+        plans=study.plans,
+        patients=study.patients,
+        sections=study.sections,
         numbers={name: panel.get("number") for name, panel in study.panels.items()},
         code=code_hash("tables"),
     script:

@@ -6,9 +6,10 @@ with job(snakemake.log[0]):
     import json
 
     from spotrank.base import provenance
-    from spotrank.spots import pair
+    from spotrank.base.store import InputError
+    from spotrank.spots import pair, quality
 
-    began = provenance.now()
+    began, wildcards = provenance.now(), snakemake.wildcards
     spots = pair.pair(
         snakemake.input.st,
         snakemake.input.metadata,
@@ -19,8 +20,19 @@ with job(snakemake.log[0]):
         snakemake.params.counts_layer,
         snakemake.params.simulated,
     )
+    found = spots.uns["quality"]
+    marked, wrong = quality.doubts(found)
+    for doubt in (*marked, *wrong):
+        print(f"Warning: {snakemake.input.st}: {doubt}")
+    # no parameter: who looks away has no sample made anew that was sound
+    if wrong and snakemake.config.get("checks") != "warn":
+        raise InputError(
+            f"{snakemake.input.st}: {'; '.join(wrong)}; mend the sample or leave it out, or set "
+            "checks: warn to go on as it is."
+        )
     read = [snakemake.input.st, snakemake.input.metadata]
-    record = provenance.record("pair", snakemake.output[0], read, began)
+    name = f"{wildcards.cohort}/{wildcards.sample}"
+    record = provenance.record("pair", snakemake.output[0], read, began, samples={name: found})
     # by which scores know samples that are one section
     record["inputs"][provenance.public(read[0])]["section"] = spots.uns["section"]
     spots.uns["record"] = json.dumps(record)

@@ -6,7 +6,7 @@ with job(snakemake.log[0]):
     from functools import partial
 
     from spotrank.base.store import write_parquet, write_texts
-    from spotrank.report import published, tables, trust
+    from spotrank.report import published, samples, tables, trust
 
     output, params = snakemake.output, snakemake.params
     paths = [*snakemake.input.scores, *params.found]
@@ -17,7 +17,10 @@ with job(snakemake.log[0]):
     numbers, leaks, lacking = tables.wide(summary)
     below = [*tables.notes(leaks), *tables.notes(lacking, "‡"), known["source"]]
     text_of = partial(tables.formatted, numbers, leaks, lacking)
+    of_samples = samples.table(known["samples"], params.plans, params.patients, params.sections)
     texts = {
+        output.samples: of_samples.assign(provenance=known["id"]).to_csv(sep="\t", index=False),
+        output.samples_html: samples.html(of_samples, known["source"]),
         output.provenance: trust.as_text(known),
         output.summary: summary.assign(provenance=known["id"]).to_csv(sep="\t", index=False),
         output.tsv: tables.tsv(numbers, leaks, known["id"]),

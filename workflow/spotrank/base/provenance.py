@@ -2,7 +2,8 @@
 
 Each stage keeps a record in the file that it writes: `made_by`, hashes of the config's parts and
 the code that decide it; `inputs`, size, time and hash of the files it read that no other stage
-made; `stages`, how long it took on what machine; `encoders`, what they are; `versions` of packages.
+made; `stages`, how long it took on what machine; `encoders` and `samples`, what is known of them;
+`versions` of packages.
 It takes over the records of the files it reads, so that scores know of slides.
 """
 
@@ -22,7 +23,9 @@ PACKAGES = (
     "scanpy", "anndata", "h5py", "openslide-python", "pillow", "snakemake",
 )  # fmt: skip
 
-RECORD = {"inputs": {}, "stages": {}, "made_by": {}, "encoders": {}, "versions": {}}
+RECORD = {
+    "inputs": {}, "stages": {}, "made_by": {}, "encoders": {}, "versions": {}, "samples": {},
+}  # fmt: skip
 
 KEY = "spotrank"  # of the metadata of Parquet files
 
@@ -73,12 +76,14 @@ def changed(path, stamped):
     return stamp(path)["sha256"] != stamped["sha256"]
 
 
-def record(stage, output, paths, began, parents=(), made_by=None, encoders=None):
+def record(
+    stage, output, paths, began, parents=(), made_by=None, encoders=None, samples=None
+):  # fmt: skip
     """Record of a file that a stage writes.
 
     output: its path; paths: of the files it was made of and no stage made; began: when, a
     time of `now`; parents: records of files that other stages made; made_by: what decides it;
-    encoders: `{name: what is known of it}`.
+    encoders, samples: `{name: what is known of it}`.
     """
     ended = now()
     own = {
@@ -92,6 +97,7 @@ def record(stage, output, paths, began, parents=(), made_by=None, encoders=None)
         },
         "made_by": {f"{stage} {key}": value for key, value in digests(made_by or {}).items()},
         "encoders": encoders or {},
+        "samples": samples or {},
         "versions": {f"{stage} {name}": installed(name) for name in PACKAGES if installed(name)},
     }
     for parent in parents:
@@ -115,7 +121,7 @@ def read(path):
 
     with h5py.File(path) as file:
         kept = file["record" if "record" in file else "uns/record"].asstr()[()]
-    return json.loads(kept)
+    return RECORD | json.loads(kept)
 
 
 def of_scores(path):

@@ -41,12 +41,22 @@ def _are_places(values, n):
 
 def read_pixel_size(metadata):
     """`pixel_size_um_estimated` of a sample's JSON, µm/px; `InputError` if it has none."""
-    try:
-        value = json.loads(read_text(metadata)).get("pixel_size_um_estimated")
-    except (ValueError, AttributeError, RecursionError) as error:
-        raise InputError(f"{metadata}: not a JSON object ({in_a_line(error)}); mend it.") from None
+    value = _of_json(metadata, "pixel_size_um_estimated")
     if type(value) not in (int, float) or not 0 < value < 100:
         raise InputError(
             f"{metadata}: 'pixel_size_um_estimated' is {value!r}, not a length in µm; set it."
         )
     return float(value)
+
+
+def read_pitch(metadata):
+    """`inter_spot_dist` of a sample's JSON, µm between neighbouring spots, or None."""
+    value = _of_json(metadata, "inter_spot_dist")
+    return value if type(value) in (int, float) and 0 < value < 10_000 else None
+
+
+def _of_json(metadata, key):
+    try:
+        return json.loads(read_text(metadata)).get(key)
+    except (ValueError, AttributeError, RecursionError) as error:
+        raise InputError(f"{metadata}: not a JSON object ({in_a_line(error)}); mend it.") from None

@@ -120,6 +120,7 @@ def gather(output, config, records, holes, tables=()):
     cells = {path: digest(own["made_by"]) for path, own in records.items()}
     data = sorted(stamped["sha256"] for stamped in inputs.values())
     encoders = {name: about for own in records.values() for name, about in own["encoders"].items()}
+    samples = {name: about for own in records.values() for name, about in own["samples"].items()}
     of_tables = {str(path): stamp(path) for path in tables}
     machines = {json.dumps(own): own for own in stages["machine"]}
     number = digest([cells, versions, data])
@@ -136,6 +137,7 @@ def gather(output, config, records, holes, tables=()):
         "versions": versions,
         "seeds": config["seeds"],
         "encoders": encoders,
+        "samples": samples,
         "inputs": dict(sorted((inputs | of_tables).items())),
         "cells": cells,
         "holes": holes,

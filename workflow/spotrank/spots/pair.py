@@ -7,7 +7,7 @@ import pandas as pd
 
 from spotrank.base.store import InputError
 from spotrank.cohorts import h5ad, hest, patch_files
-from spotrank.spots import features, sections, slides
+from spotrank.spots import features, quality, sections, slides
 
 # version of the numbers: raise it with them, and every file made before is stale
 NUMBERS = 2
@@ -26,39 +26,17 @@ def pair(st, metadata, qc, patches, wsi=None, patch_file=None, counts_layer=None
     `features.told_apart`; `obs`: `library` (counts of the spot over all genes), `n_genes`, `mito`;
     `var`: `n_spots` (kept spots that have the gene) and `passed`;
     `obsm`: `spatial` and `patch` (centre and upper left corner in full-resolution px);
-    `uns`: `pixel_size_um`, `patch_side_px`, `qc`, the number of spots left after each step, and
-    `features`, the number of `genes` kept and of those left out: `controls`, which are nowhere
-    counted, and `doubled`, that share their symbol; `no_mito`: a whole transcriptome, but no
-    mitochondrial gene; `section`, see `sections.marks`.
+    `uns`: `pixel_size_um`, `patch_side_px`, `quality`, see `quality.measure` and `_genes`, and
+    `section`, see `sections.marks`.
     Raises `InputError` for what is no count, lacks coordinates, or leaves no spot.
     """
-    adata, table = hest.read_spots(st), h5ad.read_genes(st, counts_layer)
-    counts = h5ad.read_counts(st, counts_layer)
-    is_gene = ~features.are_controls(table)
-    counts, table = counts[:, is_gene], table[is_gene]
-    names, doubled = features.told_apart(table)
+    adata, (counts, genes, found) = hest.read_spots(st), _genes(st, counts_layer)
     spatial = np.asarray(adata.obsm["spatial"], float)
     pixel_size_um = hest.read_pixel_size(metadata)
     side = slides.patch_side(patches, pixel_size_um)
-
     library = np.asarray(counts.sum(1)).ravel()
-    mitochondrial = features.are_mitochondrial(table)
-    mito = np.asarray(counts[:, mitochondrial].sum(1)).ravel() / np.maximum(library, 1)
+    mito = np.asarray(counts[:, genes["mitochondrial"]].sum(1)).ravel() / np.maximum(library, 1)
     n_genes = counts.getnnz(1)
-    whole = len(table) >= features.WHOLE_TRANSCRIPTOME
-    found = {
-        "genes": int((~doubled).sum()),
-        "controls": int((~is_gene).sum()),
-        "doubled": int(doubled.sum()),
-        "no_mito": bool(whole and not mitochondrial.any()),
-    }
-    logging.info("features: %s", found)
-    if found["no_mito"]:
-        logging.warning(
-            "%s: no gene is known as mitochondrial, so spots.max_mito drops no spot; check the "
-            "names of genes.",
-            st,
-        )
     steps = {
         "enough_genes": (n_genes >= max(qc["min_genes"], 1)),
         "low_mito": mito < qc["max_mito"],
@@ -77,9 +55,15 @@ def pair(st, metadata, qc, patches, wsi=None, patch_file=None, counts_layer=None
     logging.info("spots left: %s", left)
     if not kept.any():
         raise InputError(f"{st}: no spot is left after QC ({left}); loosen 'spots' in the config.")
+    off_slide = int((~steps.get("on_slide", kept[:0])).sum())
+    pitch_um = hest.read_pitch(metadata)
+    found |= quality.measure(
+        left, library[kept], mito[kept], spatial, pixel_size_um, pitch_um, wsi, off_slide
+    )
 
     section = sections.marks(counts, spatial, wsi)
-    counts = counts[kept][:, ~doubled]
+    single = ~genes["doubled"].to_numpy()
+    counts = counts[kept][:, single]
     n_spots = counts.getnnz(0)
     spots = type(adata)(
         X=counts,
@@ -88,19 +72,43 @@ def pair(st, metadata, qc, patches, wsi=None, patch_file=None, counts_layer=None
             index=adata.obs_names[kept],
         ),
         var=pd.DataFrame(
-            {"n_spots": n_spots, "passed": n_spots >= qc["min_spots"]}, index=names[~doubled]
+            {"n_spots": n_spots, "passed": n_spots >= qc["min_spots"]}, index=genes.index[single]
         ),
         obsm={"spatial": spatial[kept], "patch": spatial[kept] - side / 2},
         uns={
             "pixel_size_um": pixel_size_um,
             "patch_side_px": side,
-            "qc": left,
-            "features": found,
+            "quality": found,
             "section": section,
         },
     )
     if truth:
-        spots.layers["noise_free"] = h5ad.read_layer(st, "noise_free")[kept][:, is_gene][
-            :, ~doubled
-        ]
+        of_features = h5ad.read_layer(st, "noise_free")[kept]
+        spots.layers["noise_free"] = of_features[:, genes["place"].to_numpy()[single]]
     return spots
+
+
+def _genes(st, counts_layer):
+    """Counts of a sample's genes `(n_spots, n_genes)`; a table of these by name: `place` among the
+    features, `mitochondrial` and `doubled`; and what there is.
+
+    The last is a dict of the number of `genes` that have a name of their own, and of those left
+    out: `controls`, which are nowhere counted, and `doubled`, that share their symbol; and
+    `no_mito`: a whole transcriptome, but no mitochondrial gene.
+    """
+    table = h5ad.read_genes(st, counts_layer)
+    place = np.flatnonzero(~features.are_controls(table))
+    counts, controls = h5ad.read_counts(st, counts_layer)[:, place], len(table) - len(place)
+    table = table.iloc[place]
+    names, doubled = features.told_apart(table)
+    mitochondrial = features.are_mitochondrial(table)
+    whole = len(table) >= features.WHOLE_TRANSCRIPTOME
+    found = {
+        "genes": int((~doubled).sum()),
+        "controls": controls,
+        "doubled": int(doubled.sum()),
+        "no_mito": bool(whole and not mitochondrial.any()),
+    }
+    logging.info("features: %s", found)
+    columns = {"place": place, "mitochondrial": mitochondrial, "doubled": doubled}
+    return counts, pd.DataFrame(columns, index=names), found

@@ -74,6 +74,17 @@ def losses(config):
     return chosen
 
 
+def synthetic_losses(losses, synthetic):
+    """`(label, list size, name, options)` of each loss of a synthetic study; list size 0 is the
+    whole tissue, or a loss that has no lists."""
+    chosen, sizes = [], (synthetic or {}).get("list_sizes", [])
+    for label, (name, options) in losses.items():
+        chosen.append((label, options.get("list_size", 0), name, options))
+        if name == "strank_list" and "list_size" not in options:
+            chosen += [(label, size, name, options | {"list_size": size}) for size in sizes]
+    return chosen
+
+
 def heads(config, said):
     """`{label: {head, options, training}}`.
 

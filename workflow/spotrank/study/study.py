@@ -45,6 +45,7 @@ class Study:
         said = {key: self.config["training"][key] for key in config.get("training", {})}
         self.heads = grids.heads(self.config, said)
         self.auxiliary = grids.auxiliary(self.config, self.losses)
+        self.synthetic_losses = grids.synthetic_losses(self.losses, self.synthetic)
         self._check_names()
         self.remarks = [
             remark
@@ -106,20 +107,6 @@ class Study:
         path_safe(self.panels, "genes")
         path_safe(self.heads, "heads")
         path_safe(self.auxiliary, "auxiliary")
-
-    @property
-    def synthetic_losses(self):
-        """`(label, list size, name, options)` of each loss of the synthetic study; list size 0 is
-        the whole tissue, or a loss that has no lists."""
-        losses = []
-        for label, (name, options) in self.losses.items():
-            losses.append((label, options.get("list_size", 0), name, options))
-            if name == "strank_list" and "list_size" not in options:
-                losses += [
-                    (label, size, name, options | {"list_size": size})
-                    for size in self.synthetic["list_sizes"]
-                ]
-        return losses
 
     def simulation(self, cohort):
         """Arguments of `simulate.design`."""
