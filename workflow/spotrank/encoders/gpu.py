@@ -44,12 +44,13 @@ def _open(path):
     folder as if to make it. Raises `InputError` if its owner keeps it from us.
     """
     try:
-        if not path.exists():
-            mask = os.umask(0)
-            try:
-                path.touch(0o644)
-            finally:
-                os.umask(mask)
+        mask = os.umask(0)
+        try:
+            path.touch(0o644, exist_ok=False)
+        except FileExistsError:
+            pass
+        finally:
+            os.umask(mask)
         return path.open()
     except PermissionError:
         raise InputError(
