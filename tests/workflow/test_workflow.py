@@ -73,6 +73,33 @@ def test_summary(finished, scores):
     assert (mine["n_folds"], mine["n_seeds"], mine["n_genes"]) == (2, 2, 10)
 
 
+def test_every_sample_has_a_row(finished, scores):
+    rows = pd.read_csv(finished / "results/small/tables/samples.tsv", sep="\t").set_index("sample")
+    assert rows["spots"].to_dict() == scores.groupby("sample")["n_spots"].first().to_dict()
+    lost = rows.filter(like="lost_").sum(axis=1)
+    assert (rows["measured"] - lost).equals(rows["spots"])
+    assert (rows["test_folds"] == 1).all()
+    for other in ("pitch", "slide"):
+        np.testing.assert_allclose(rows[f"um_per_px_by_{other}"], rows["um_per_px"], rtol=0.01)
+    assert "samples, and what looks wrong" in (finished / "results/small/report.html").read_text()
+
+
+def test_spots_off_the_slide_stop_the_run(study, own_cohort, tmp_path):
+    path = own_cohort / "st/SIM1.h5ad"
+    adata = anndata.read_h5ad(path)
+    adata.obsm["spatial"] *= 2
+    adata.write_h5ad(path)
+    spots = "results/spots/c/SIM1.h5ad"
+    printed, code = snakemake(tmp_path, study, spots)
+    assert code == 1
+    cause = "likely because they are of a slide 2 times as large, so this one is another level"
+    assert re.search(rf"SIM1.h5ad: \d+ of 40 spots lie off the slide, {cause}; .*mend", printed)
+    assert not (tmp_path / spots).exists()
+    printed, code = snakemake(tmp_path, study | {"checks": "warn"}, spots)
+    assert code == 0, printed
+    assert "spots lie off the slide" in (tmp_path / "logs/pair/c/SIM1.log").read_text()
+
+
 def test_report_opens_without_a_network(finished):
     page = (finished / "results/small/report.html").read_text()
     assert not re.search(r"<(script|link|img)[^>]+(src|href)=\"https?:", page)

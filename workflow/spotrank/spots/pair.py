@@ -35,7 +35,8 @@ def pair(st, metadata, qc, patches, wsi=None, patch_file=None, counts_layer=None
     pixel_size_um = hest.read_pixel_size(metadata)
     side = slides.patch_side(patches, pixel_size_um)
     library = np.asarray(counts.sum(1)).ravel()
-    mito = np.asarray(counts[:, genes["mitochondrial"]].sum(1)).ravel() / np.maximum(library, 1)
+    mitochondrial = counts[:, genes["mitochondrial"].to_numpy()]
+    mito = np.asarray(mitochondrial.sum(1)).ravel() / np.maximum(library, 1)
     n_genes = counts.getnnz(1)
     steps = {
         "enough_genes": (n_genes >= max(qc["min_genes"], 1)),
