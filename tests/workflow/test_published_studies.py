@@ -105,5 +105,5 @@ def test_dry_run_without_hub_or_table(tmp_path):
     done = plan_all(tmp_path, "http://127.0.0.1:9")
     assert done.returncode == 1
     assert done.stdout == ""
-    assert done.stderr.startswith("MahmoodLab/hest: http://127.0.0.1:9 can't be reached")
+    assert done.stderr.startswith("http://127.0.0.1:9 can't be reached")
     assert done.stderr.count("\n") == 1

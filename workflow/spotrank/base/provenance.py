@@ -18,6 +18,8 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from spotrank.base.store import reading
+
 PACKAGES = (
     "torch", "timm", "transformers", "numpy", "scipy", "pandas", "pyarrow", "scikit-learn",
     "scanpy", "anndata", "h5py", "openslide-python", "pillow", "snakemake",
@@ -119,7 +121,7 @@ def read(path):
     """The record in an HDF5 file, an h5ad's in `uns`: a data set, for attributes end at 64 kB."""
     import h5py
 
-    with h5py.File(path) as file:
+    with reading(path), h5py.File(path) as file:
         kept = file["record" if "record" in file else "uns/record"].asstr()[()]
     return RECORD | json.loads(kept)
 

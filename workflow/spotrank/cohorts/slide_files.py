@@ -134,10 +134,11 @@ def _kind(path, error=None):
 
     try:
         with tifffile.TiffFile(path) as tiff:
-            first, *others = (page for page in tiff.pages if page.index == 0 or not page.is_reduced)
-            ends = map(sum, zip(first.dataoffsets, first.databytecounts, strict=True))
-            if error and max(ends) > Path(path).stat().st_size:
+            parts = (zip(page.dataoffsets, page.databytecounts, strict=True) for page in tiff.pages)
+            ends = max(sum(part) for page in parts for part in page)
+            if error and (ends > Path(path).stat().st_size or "Short read" in str(error)):
                 return None
+            first, *others = (page for page in tiff.pages if page.index == 0 or not page.is_reduced)
             largest = max((first, *others), key=_area)
             for holds, what, advice in KINDS:
                 if holds(first, others):
