@@ -34,7 +34,8 @@ def test_measures():
         "doubled": 0,
         "no_mito": False,
     }
-    assert "um_per_px_by_pitch" not in known(pitch_um=None)
+    for unknown in ({"pitch_um": None}, {"places": GRID * 0}):
+        assert "um_per_px_by_pitch" not in known(**unknown)
     assert quality.doubts(known()) == ([], [])
 
 

@@ -35,8 +35,8 @@ def measure(left, depth, mito, places, pixel_size_um, pitch_um=None, wsi=None, o
         "um_per_px": pixel_size_um,
     }
     if pitch_um and len(places) > 1:
-        nearest = np.median(cKDTree(places).query(places, 2)[0][:, 1])
-        known["um_per_px_by_pitch"] = float(pitch_um / nearest)
+        if nearest := np.median(cKDTree(places).query(places, 2)[0][:, 1]):
+            known["um_per_px_by_pitch"] = float(pitch_um / nearest)
     if wsi is not None:
         with open_slide(wsi) as slide:
             if own := slide.properties.get("openslide.mpp-x"):
