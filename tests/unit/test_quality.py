@@ -79,7 +79,7 @@ def test_likely_causes(places, extent, cause):
             ["1 µm/px by its metadata, but 0.25 by the slide itself"],
             [],
         ),
-        ({"spots": 29}, ["29 spots only"], []),
+        ({"spots": 29}, ["only 29 spots"], []),
         (
             {"no_mito": True},
             ["no gene is known as mitochondrial, so spots.max_mito drops none"],
@@ -105,5 +105,5 @@ def test_a_row_a_sample():
     first, second = rows.to_dict("records")
     assert (first["train_folds"], first["test_folds"], first["patient"]) == (1, 2, "P1")
     assert np.isnan(first["lost_has_patch"])
-    assert (first["marks"], second["marks"]) == ("", "9 spots only")
-    assert "9 spots only" in samples.html(rows, "note")
+    assert (first["marks"], second["marks"]) == ("", "only 9 spots")
+    assert "only 9 spots" in samples.html(rows, "note")

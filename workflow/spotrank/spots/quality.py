@@ -34,9 +34,9 @@ def measure(left, depth, mito, places, pixel_size_um, pitch_um=None, wsi=None, o
         "without_mito": float((mito == 0).mean()),
         "um_per_px": pixel_size_um,
     }
-    if pitch_um and len(places) > 1:
-        if nearest := np.median(cKDTree(places).query(places, 2)[0][:, 1]):
-            known["um_per_px_by_pitch"] = float(pitch_um / nearest)
+    nearest = np.median(cKDTree(places).query(places, 2)[0][:, 1])  # none of one spot: infinite
+    if pitch_um and 0 < nearest < np.inf:
+        known["um_per_px_by_pitch"] = float(pitch_um / nearest)
     if wsi is not None:
         with open_slide(wsi) as slide:
             if own := slide.properties.get("openslide.mpp-x"):
@@ -82,7 +82,7 @@ def doubts(known):
                 f"{size:.4g} µm/px by its metadata, but {own:.4g} by {whose}"
             )
     if known["spots"] < FEW:
-        marked.append(f"{known['spots']} spots only")
+        marked.append(f"only {known['spots']} spot{'s' * (known['spots'] > 1)}")
     if known.get("no_mito"):
         marked.append("no gene is known as mitochondrial, so spots.max_mito drops none")
     return marked, wrong
