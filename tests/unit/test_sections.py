@@ -1,5 +1,6 @@
 """Samples that are one section under several ids: found in their files, and what is said of it."""
 
+import json
 import shutil
 
 import anndata
@@ -10,6 +11,7 @@ from bad_files import PATCHES, QC
 from scipy import sparse
 
 from spotrank.spots import pair, sections
+from spotrank.study import units
 from spotrank.study.study import Study
 
 SAID = (
@@ -107,14 +109,32 @@ def test_pair_keeps_what_scores_compare(own_cohort):
     counts_again(own_cohort, STORED["dense"])
     again = paired("SIM3", min_genes=45)
     assert again.n_obs < one.n_obs  # marks are of the spots as measured
-    inputs = {
-        "st/SIM1.h5ad": {"section": one.uns["section"]},
-        "st/SIM3.h5ad": {"section": again.uns["section"]},
-        "metadata/SIM1.json": {"bytes": 3},
+    known = {
+        "c/SIM1": {"section": one.uns["section"]},
+        "c/SIM3": {"section": again.uns["section"]},
     }
-    assert sections.leaks(inputs, ["SIM3", "SIM4"]) == ["SIM1 and SIM3 are one section"]
-    assert sections.leaks(inputs, ["SIM1", "SIM3"]) == []
-    assert sections.leaks(inputs, ["SIM4"]) == []
+    assert sections.leaks(known, ["SIM3", "SIM4"]) == ["SIM1 and SIM3 are one section"]
+    assert sections.leaks(known, ["SIM1", "SIM3"]) == []
+    assert sections.leaks(known, ["SIM4"]) == []
+
+
+def test_what_a_run_found_is_held_out_as_one_by_the_next(study, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    first = Study(study)
+    assert units.remember(first) == []  # nothing was run
+    known = {f"c/{sample}": {"section": [mark]} for sample, mark in zip(
+        ("SIM1", "SIM2", "SIM3", "SIM4"), "abac", strict=True)}  # fmt: skip
+    provenance = tmp_path / "results/small/provenance.json"
+    provenance.parent.mkdir(parents=True)
+    provenance.write_text(json.dumps({"samples": known}))
+    (remark,) = units.remember(first)
+    assert remark.startswith("cohorts.c: SIM1 and SIM3 have equal counts or pixels, which was")
+    second = Study(study)
+    assert second.sections["c"]["SIM1"] == second.sections["c"]["SIM3"] == "SIM1 = SIM3"
+    assert second.patients["c"]["SIM1"] == second.patients["c"]["SIM3"]
+    assert len(second.remarks) == 1
+    assert units.remember(second) == []
+    assert Study(study).sections == second.sections
 
 
 def test_known_pairs(own_cohort, study):

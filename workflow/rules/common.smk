@@ -13,7 +13,7 @@ from spotrank.cohorts import fetch, h5ad
 from spotrank.encoders import registry
 from spotrank.report import published
 from spotrank.spots import pair, split
-from spotrank.study import cost
+from spotrank.study import cost, units
 from spotrank.study.files import Files
 from spotrank.study.made_by import MadeBy
 from spotrank.study.study import Study

@@ -20,7 +20,7 @@ with job(snakemake.log[0]):
         snakemake.params.counts_layer,
         snakemake.params.simulated,
     )
-    found = spots.uns["quality"]
+    found = spots.uns["quality"] | {"section": spots.uns["section"]}
     marked, wrong = quality.doubts(found)
     for doubt in (*marked, *wrong):
         print(f"Warning: {snakemake.input.st}: {doubt}")
@@ -33,8 +33,6 @@ with job(snakemake.log[0]):
     read = [snakemake.input.st, snakemake.input.metadata]
     name = f"{wildcards.cohort}/{wildcards.sample}"
     record = provenance.record("pair", snakemake.output[0], read, began, samples={name: found})
-    # by which scores know samples that are one section
-    record["inputs"][provenance.public(read[0])]["section"] = spots.uns["section"]
     spots.uns["record"] = json.dumps(record)
     with whole(snakemake.output[0]) as path:
         spots.write_h5ad(path, compression="gzip")  # which has checksums

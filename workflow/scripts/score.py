@@ -18,7 +18,7 @@ with job(snakemake.log[0]):
     began, params, wildcards = provenance.now(), snakemake.params.score, snakemake.wildcards
     spots = dict(zip(params["samples"], map(read_h5ad, snakemake.input.spots), strict=True))
     parents = [provenance.read(snakemake.input.predictions)]
-    found = sections.leaks(parents[0]["inputs"], params["samples"])
+    found = sections.leaks(parents[0]["samples"], params["samples"])
     leak = [params["leak"], *(own for own in found if own not in params["leak"])]
     with whole(snakemake.output[0]) as path:
         writer = None

@@ -7,7 +7,6 @@ of nine places about the middle of the spots, so that sections apart on one slid
 
 import hashlib
 from itertools import product
-from pathlib import Path
 
 import numpy as np
 from scipy import sparse
@@ -135,8 +134,14 @@ def across(groups, test):
     return [f"{' and '.join(own)} are one section" for own in parted]
 
 
-def leaks(inputs, test):
-    """`across` of the samples among the `inputs` of a record (see `provenance`), by the marks that
-    `pair` kept."""
-    kept = {Path(path).stem: own["section"] for path, own in inputs.items() if "section" in own}
-    return across(sharing(kept), test)
+def leaks(known, test):
+    """`across` of what is `known` of samples in a record (see `provenance`)."""
+    return across(found(known), test)
+
+
+def found(known):
+    """Groups of samples that are one section, by the marks that `pair` kept.
+
+    known: `{cohort/sample: what is known of it}`, of one cohort.
+    """
+    return sharing({name.partition("/")[2]: own["section"] for name, own in known.items()})

@@ -86,13 +86,16 @@ class Files:
                         )
 
     def check_genes(self):
-        """Raise for genes of the user's files that can't be compared; reads 10 ms a sample."""
+        """Raise for genes of files that are here and can't be compared; reads 10 ms a sample."""
         for cohort, options in self.study.cohorts.items():
-            if options["source"] == "local" and not self._is_done():
-                layer, genes = options.get("counts_layer"), {}
-                for sample in self.study.samples[cohort].index:
-                    genes[sample] = h5ad.read_names(self.path(cohort, "st", sample), layer)
-                features.check_kinds(genes, f"cohorts.{cohort}")
+            if options["source"] == "simulated" or self._is_done():
+                continue
+            layer, genes = options.get("counts_layer"), {}
+            for sample in self.study.samples[cohort].index:
+                st = self.path(cohort, "st", sample)
+                if Path(st).exists():  # else it is fetched, and `panel` looks
+                    genes[sample] = h5ad.read_names(st, layer)
+            features.check_kinds(genes, f"cohorts.{cohort}")
 
     def check_given(self):
         """Raise for embeddings of the user's that don't fit their samples; reads 10 ms a file."""

@@ -47,10 +47,11 @@ class Study:
         self.auxiliary = grids.auxiliary(self.config, self.losses)
         self.synthetic_losses = grids.synthetic_losses(self.losses, self.synthetic)
         self._check_names()
+        found = units.remembered(self.name)
         self.remarks = [
             remark
             for name, cohort in self.cohorts.items()
-            for remark in units.settle(name, cohort, self.samples[name])
+            for remark in units.settle(name, cohort, self.samples[name], found.get(name, ()))
         ]
         self.patients, self.sections = (
             {name: own[column].to_dict() for name, own in self.samples.items()}

@@ -1,12 +1,17 @@
 """Which samples are of one patient, and which are one section under several ids."""
 
+import json
 from functools import cache
+from itertools import groupby
+from pathlib import Path
 
 import pandas as pd
 
-from spotrank.base.store import RESOURCES, InputError
+from spotrank.base.store import RESOURCES, InputError, write_texts
 from spotrank.cohorts import fetch
 from spotrank.spots import sections
+
+FOUND = "results/{study}/sections.json"
 
 
 @cache
@@ -16,13 +21,46 @@ def known():
     return pd.read_csv(RESOURCES / "donors.tsv", sep="\t", index_col="sample", dtype=str)
 
 
-def settle(name, cohort, samples):
+def remembered(study):
+    """`{cohort: groups of samples that are one section}` that an earlier run of a study found."""
+    path = Path(FOUND.format(study=study))
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
+def remember(study):
+    """Keep which samples a run of a `Study` found to be one section that its plan parts, for the
+    next run to hold out as one: files of some cohorts come during a run. Returns a sentence each.
+    """
+    provenance = Path(f"results/{study.name}/provenance.json")
+    if not provenance.exists():
+        return []
+    known = json.loads(provenance.read_text(encoding="utf-8")).get("samples", {})
+    new = {}
+    for cohort, names in groupby(sorted(known), lambda name: name.partition("/")[0]):
+        section_of = study.sections.get(cohort, {})
+        for own in sections.found({name: known[name] for name in names}):
+            if len({section_of.get(sample) for sample in own}) > 1:
+                new.setdefault(cohort, []).append(own)
+    if not new:
+        return []
+    earlier = remembered(study.name)
+    kept = {cohort: earlier.get(cohort, []) + new.get(cohort, []) for cohort in earlier | new}
+    write_texts({FOUND.format(study=study.name): json.dumps(kept, indent=1)})
+    return [
+        f"cohorts.{cohort}: {' and '.join(own)} have equal counts or pixels, which was found on "
+        "the way; run again, and they are held out as one section."
+        for cohort, groups in new.items()
+        for own in groups
+    ]
+
+
+def settle(name, cohort, samples, found=()):
     """Join samples that are one section; returns sentences on what a user must know of a cohort.
 
     name: the cohort's name; cohort: its part of the config; samples: its metadata, which gets the
-    column `section`. Samples of one section are of one patient, with all others of the patients
-    that the table gives them: those that `known` lists, and those whose files, where they are here
-    before a study begins, have equal counts or pixels.
+    column `section`; found: groups of samples that an earlier run found to be one section. Samples
+    of one section are of one patient, with all others of the patients that the table gives them:
+    those that `known` lists, and those whose files have equal counts or pixels.
     """
     samples["section"] = samples.index
     remarks = []
@@ -39,6 +77,7 @@ def settle(name, cohort, samples):
             "two ids (resources/donors.tsv); each counts as one sample, of one patient."
         )
     equal = _alike(name, cohort, samples)
+    equal += [(own, "counts or pixels") for own in found if {*own} <= {*samples.index}]
     remarks += [
         f"cohorts.{name}: {' and '.join(own)} have equal {what}: they count as one sample, of one "
         "patient, whatever the table says; leave out all but one, or mend the files."
