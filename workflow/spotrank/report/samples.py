@@ -7,10 +7,10 @@ from spotrank.spots import quality
 
 PARTS = ("train", "validation", "test")
 COLUMNS = [
-    "cohort", "sample", "patient", "section", "measured", "lost_enough_genes", "lost_low_mito",
-    "lost_on_slide", "lost_has_patch", "spots", *(f"{part}_folds" for part in PARTS), "genes",
-    "controls", "doubled", "median_depth", "without_mito", "um_per_px", "um_per_px_by_pitch",
-    "um_per_px_by_slide", "marks",
+    "cohort", "sample", "patient", "section", "marks", "measured", "lost_enough_genes",
+    "lost_low_mito", "lost_on_slide", "lost_has_patch", "spots",
+    *(f"{part}_folds" for part in PARTS), "genes", "controls", "doubled", "median_depth",
+    "without_mito", "um_per_px", "um_per_px_by_pitch", "um_per_px_by_slide",
 ]  # fmt: skip
 
 
@@ -36,6 +36,7 @@ def table(known, plans, patients, sections):
 
 
 def html(rows, note):
-    """A page of its own, for the report."""
+    """A page of its own, for the report, whose heads may be broken."""
+    rows = rows.rename(columns=lambda name: name.replace("_", " ").replace("um ", "µm "))
     text = rows.to_html(index=False, border=0, float_format="{:.4g}".format, na_rep="–")
     return f"<!doctype html><meta charset='utf-8'><style>{STYLE}</style>{text}<p>{note}</p>\n"
