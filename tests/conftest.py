@@ -74,6 +74,17 @@ def study(own_cohort):
     }
 
 
+@pytest.fixture
+def one_thread():
+    """As in the workflow: sums come out the same on every machine's share."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 @pytest.fixture(scope="session")
 def two_runs(tmp_path_factory, worker_id):
     """A folder with a finished study `SMALL`, how a run ended that was started there meanwhile

@@ -7,7 +7,6 @@ import os
 
 import numpy as np
 import pytest
-import torch
 import yaml
 from conftest import ROOT
 from stages import STAGES
@@ -23,13 +22,7 @@ CONSTANTS = {
 }  # raised by hand, as their caches are dear
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Sums come out the same on every machine's share, as in the workflow."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

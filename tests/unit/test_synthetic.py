@@ -25,13 +25,7 @@ SMALL = {"width": 16, "layers": 1, "restart": 10}
 TINY = SMALL | {"spots": 300, "epochs": 2}
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    """As in the workflow: the networks are tiny."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def test_functions_by_hand():
