@@ -98,12 +98,14 @@ def test_a_row_a_sample():
     rows = samples.table(
         {"c/SIM1": known(), "c/SIM2": known(spots=9, lost_has_patch=1)},
         {("c", "a"): [one, other], ("c", "b"): [one], ("d", "a"): [other]},
-        {"c": {"SIM1": "P1", "SIM2": "P2"}},
+        {"c": {"SIM1": "P1", "SIM2": ""}},
+        {"c": {"SIM1": "P1", "SIM2": "SIM2"}},
         {"c": {"SIM1": "SIM1", "SIM2": "SIM2"}},
     )
     assert list(rows.columns) == [name for name in samples.COLUMNS if "by_slide" not in name]
     first, second = rows.to_dict("records")
     assert (first["train_folds"], first["test_folds"], first["patient"]) == (1, 2, "P1")
+    assert (second["patient"], second["unit"]) == ("", "SIM2")
     assert np.isnan(first["lost_has_patch"])
     assert (first["marks"], second["marks"]) == ("", "only 9 spots")
     assert "only 9 spots" in samples.html(rows, "note")

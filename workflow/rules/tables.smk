@@ -72,6 +72,7 @@ rule tables:
         data=lambda wildcards: data_of(fits("scores/scores.parquet")),
         planned=study.n_folds,
         plans=study.plans,
+        written={name: own["written"].to_dict() for name, own in study.samples.items()},
         patients=study.patients,
         sections=study.sections,
         numbers={name: panel.get("number") for name, panel in study.panels.items()},

@@ -17,7 +17,9 @@ with job(snakemake.log[0]):
     numbers, leaks, lacking = tables.wide(summary)
     below = [*tables.notes(leaks), *tables.notes(lacking, "‡"), known["source"]]
     text_of = partial(tables.formatted, numbers, leaks, lacking)
-    of_samples = samples.table(known["samples"], params.plans, params.patients, params.sections)
+    of_samples = samples.table(
+        known["samples"], params.plans, params.written, params.patients, params.sections
+    )
     texts = {
         output.samples: of_samples.assign(provenance=known["id"]).to_csv(sep="\t", index=False),
         output.samples_html: samples.html(of_samples, known["source"]),

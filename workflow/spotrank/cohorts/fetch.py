@@ -25,7 +25,8 @@ NOBODY = ("-", "?", "n/a", "na", "nan", "none", "null", "unknown")  # patients, 
 
 
 def samples(name, cohort, donors):
-    """The metadata of a cohort's samples, indexed by `sample`, with the column `patient` filled in.
+    """The metadata of a cohort's samples, indexed by `sample`, with the column `patient` filled in
+    and as it was written in `written`.
 
     name: the cohort's name; cohort: its part of the config.
     donors: Series of true donors by sample, which overrule the table's patients. A sample of
@@ -47,8 +48,7 @@ def samples(name, cohort, donors):
     patient = patient.where(table["patient"].notna(), table.index)
     donor = donors.reindex(table.index)
     _check_labels(name, cohort, table[donor.isna()], patient[donor.isna()])
-    table["patient"] = donor.fillna(patient)
-    return table
+    return table.assign(written=table["patient"].fillna(""), patient=donor.fillna(patient))
 
 
 def _check_labels(name, cohort, table, patient):

@@ -7,18 +7,19 @@ from spotrank.spots import quality
 
 PARTS = ("train", "validation", "test")
 COLUMNS = [
-    "cohort", "sample", "patient", "section", "marks", "measured", "lost_enough_genes",
+    "cohort", "sample", "patient", "unit", "section", "marks", "measured", "lost_enough_genes",
     "lost_low_mito", "lost_on_slide", "lost_has_patch", "spots",
     *(f"{part}_folds" for part in PARTS), "genes", "controls", "doubled", "median_depth",
     "without_mito", "um_per_px", "um_per_px_by_pitch", "um_per_px_by_slide",
 ]  # fmt: skip
 
 
-def table(known, plans, patients, sections):
+def table(known, plans, patients, units, sections):
     """A row a sample, in columns `COLUMNS`; what is not known of any has none.
 
     known: `{cohort/sample: what pair found}`, see `quality.measure`; plans: `{(cohort, strategy):
-    folds}`; patients, sections: `{cohort: {sample: …}}`. Columns `lost_…` count the spots that a
+    folds}`; patients, units, sections: `{cohort: {sample: …}}`, the patient as written and whom it
+    is held out with. Columns `lost_…` count the spots that a
     step of `pair` left out of those that were left; `train_folds` and so on the folds in which a
     sample takes part; `marks` says what looks like a mistake.
     """
@@ -27,9 +28,10 @@ def table(known, plans, patients, sections):
         cohort, _, sample = name.partition("/")
         folds = [fold for key, folds in plans.items() if key[0] == cohort for fold in folds]
         row = {f"{part}_folds": sum(sample in fold[part] for fold in folds) for part in PARTS}
-        row |= {"cohort": cohort, "sample": sample, "patient": patients[cohort][sample]}
         marked, wrong = quality.doubts(own)
-        row |= {"section": sections[cohort][sample], "marks": "; ".join([*wrong, *marked])}
+        row |= {"cohort": cohort, "sample": sample, "marks": "; ".join([*wrong, *marked])}
+        of_sample = {"patient": patients, "unit": units, "section": sections}
+        row |= {key: of_cohort[cohort][sample] for key, of_cohort in of_sample.items()}
         rows.append(own | row)
     rows = pd.DataFrame(rows)
     return rows[[column for column in COLUMNS if column in rows]]
