@@ -34,8 +34,12 @@ def test_measures():
         "doubled": 0,
         "no_mito": False,
     }
-    for unknown in ({"pitch_um": None}, {"places": GRID * 0}):
+    rng = np.random.default_rng(0)
+    nowhere = rng.uniform(0, 1000, (40, 2))
+    for unknown in ({"pitch_um": None}, *({"places": x} for x in (nowhere, GRID * 0, GRID[:1]))):
         assert "um_per_px_by_pitch" not in known(**unknown)
+    by_hand = known(GRID + rng.normal(0, 4, GRID.shape))  # as people set spots right
+    assert by_hand["um_per_px_by_pitch"] == pytest.approx(1, abs=0.02)
     assert quality.doubts(known()) == ([], [])
 
 
