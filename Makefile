@@ -21,7 +21,7 @@ test: lint
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 quick: lint
-	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal tests/unit tests/golden
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile tests/unit tests/golden
 
 test-slurm: .venv/ready
 	@{ command -v slurmctld && command -v munged && command -v slurmdbd && command -v mariadbd; } \
