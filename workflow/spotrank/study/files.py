@@ -1,5 +1,6 @@
 """Where the files of a study lie: those that it reads, and those that it makes."""
 
+from functools import cached_property
 from itertools import product
 from pathlib import Path
 
@@ -62,7 +63,7 @@ class Files:
 
     def _check(self):
         """Raise at once what a job would else raise later; scores that are there need no job."""
-        if self._is_done():
+        if self._is_done:
             return
         for encoder, spec in self.study.encoders.items():
             for path in self.local_weights(encoder):
@@ -88,7 +89,7 @@ class Files:
     def check_genes(self):
         """Raise for genes of files that are here and can't be compared; reads 10 ms a sample."""
         for cohort, options in self.study.cohorts.items():
-            if options["source"] == "simulated" or self._is_done():
+            if options["source"] == "simulated" or self._is_done:
                 continue
             layer, genes = options.get("counts_layer"), {}
             for sample in self.study.samples[cohort].index:
@@ -100,7 +101,7 @@ class Files:
     def check_given(self):
         """Raise for embeddings of the user's that don't fit their samples; reads 10 ms a file."""
         for cohort, encoder in product(self.study.cohorts, self.study.encoders):
-            if not self.study.is_given(cohort, encoder) or self._is_done():
+            if not self.study.is_given(cohort, encoder) or self._is_done:
                 continue
             of = {}  # a sample of each dimension
             for sample in self.study.samples[cohort].index:
@@ -114,6 +115,7 @@ class Files:
                     f"'{one}', but {b} for '{other}'; make all with one encoder."
                 )
 
+    @cached_property
     def _is_done(self):
         """Whether no job is needed."""
         scores = (self.of_fit("scores/scores.parquet", **cell) for cell in self.study.cells)
