@@ -9,10 +9,11 @@ import torch
 import yaml
 
 from spotrank.fitting import synthetic
-from spotrank.report import style, tables
+from spotrank.report import style
 from spotrank.report import synthetic as drawing
 from spotrank.study import config
 from spotrank.study.study import SYNTHETIC
+from spotrank.verdicts.summary import summarise_synthetic
 
 LOSSES = [
     ("mse", {}),
@@ -127,7 +128,7 @@ def scores(**columns):
 
 
 def test_table_by_hand():
-    table = tables.synthetic(
+    table = summarise_synthetic(
         scores(
             function=[0, 1, 0, 1, 0], seed=[0, 0, 1, 1, 2], spearman=[0.2, 0.4, 0.7, 0.9, np.nan]
         )

@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 
 from spotrank.report import tables
+from spotrank.verdicts.summary import summarise
 
 
 def scores(leak=""):
@@ -43,7 +44,7 @@ def scores(leak=""):
 
 
 def test_summary_by_hand():
-    table = tables.summary(scores()).set_index(["cohort", "loss"])
+    table = summarise(scores()).set_index(["cohort", "loss"])
     row = table.loc[("b", "strank_list")]
     # folds 0.5, 0.5, 0.6, 0.6: mean 0.55, sd √(4·0.05²/3)
     assert row["spearman_mean"] == pytest.approx(0.55)
@@ -54,7 +55,7 @@ def test_summary_by_hand():
 
 
 def test_best_and_second_and_mean():
-    numbers, *marks = tables.wide(tables.summary(scores()))
+    numbers, *marks = tables.wide(summarise(scores()))
     text_of = partial(tables.formatted, numbers, *marks)
     assert numbers.loc["mse"].tolist() == pytest.approx([0.15, 0.35, 0.25])
     text = " ".join(tables.markdown(text_of, []).split())
@@ -69,7 +70,7 @@ def test_a_leak_is_marked_where_it_is():
         for cohort, n in (("a", 3), ("b", 2))
         for loss in ("mse", "strank_list")
     }
-    summary = tables.summary(scores("P_1 in training and test"), planned)
+    summary = summarise(scores("P_1 in training and test"), planned)
     numbers, leaks, holes = tables.wide(summary)
     below = [*tables.notes(leaks), *tables.notes(holes, "‡")]
     text_of = partial(tables.formatted, numbers, leaks, holes)
@@ -91,7 +92,7 @@ def test_what_was_planned_and_is_not_there_is_marked():
         for loss in ("mse", "strank_list")
     }
     there = scores().query("cohort == 'a' or loss == 'mse'")
-    summary = tables.summary(there, planned)
+    summary = summarise(there, planned)
     assert summary["holes"].tolist() == ["", "", "", *["0 of 2 folds"] * 3]
     assert summary["n_samples"].tolist() == [2, 2, 2, 0, 0, 0]
     text_of = partial(tables.formatted, *tables.wide(summary))

@@ -6,7 +6,8 @@ with job(snakemake.log[0]):
     import pyarrow as pa
 
     from spotrank.base.store import read_parquet, write_parquet, write_texts
-    from spotrank.report import published, style, synthetic, tables, trust
+    from spotrank.report import published, style, synthetic, trust
+    from spotrank.verdicts.summary import summarise_synthetic
 
     output, params = snakemake.output, snakemake.params
     # where holes are marked, a part without its curves is one
@@ -17,7 +18,7 @@ with job(snakemake.log[0]):
         output.provenance, params.config, params.cells, paths, params.marks_holes
     )
     scores = table.to_pandas()
-    summary = tables.synthetic(scores)
+    summary = summarise_synthetic(scores)
     texts = {
         output.provenance: trust.as_text(known),
         output.summary: summary.assign(provenance=known["id"]).to_csv(sep="\t", index=False),

@@ -7,13 +7,14 @@ with job(snakemake.log[0]):
 
     from spotrank.base.store import write_parquet, write_texts
     from spotrank.report import published, samples, tables, trust
+    from spotrank.verdicts.summary import summarise
 
     output, params = snakemake.output, snakemake.params
     paths = [*snakemake.input.scores, *params.found]
     known, scores = trust.collect(
         output.provenance, params.config, params.cells, paths, params.marks_holes, params.tables
     )
-    summary = tables.summary(scores.to_pandas(strings_to_categorical=True), params.planned)
+    summary = summarise(scores.to_pandas(strings_to_categorical=True), params.planned)
     numbers, leaks, lacking = tables.wide(summary)
     below = [*tables.notes(leaks), *tables.notes(lacking, "‡"), known["source"]]
     text_of = partial(tables.formatted, numbers, leaks, lacking)

@@ -3,15 +3,15 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
-from spotrank.report import tables
 from spotrank.report.style import COLOURS, STYLE, best_loss, empty, grid, panels_of
+from spotrank.verdicts.summary import runs as runs_of
 
 HISTORY = ["auxiliary", "loss", "run", "epoch", "monitored", "n_auxiliary"]
 
 
 def scores_by_loss(scores):
     """Mean Spearman over genes for each loss: a point a fold and seed, a bar for their mean."""
-    runs = tables.runs(scores)
+    runs = runs_of(scores)
     panels = list(panels_of(runs))
     with plt.rc_context(STYLE):
         losses = list(dict.fromkeys(runs["loss"]))

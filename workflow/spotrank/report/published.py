@@ -2,7 +2,7 @@
 
 A printed table is a TSV, a row a number: columns that say what it is of, last of them what the
 table compares (a loss, a head, an encoder …), then the metric, and its standard deviation as
-`<metric>_sd` where it is printed. The columns are those of `tables.KEYS` or of another summary;
+`<metric>_sd` where it is printed. The columns are those of `summary.KEYS` or of another summary;
 `number` is that of the panel's genes; `mean` in a column stands for the mean over its values.
 """
 
@@ -14,6 +14,7 @@ import pandas as pd
 from spotrank.base.store import RESOURCES, InputError, in_a_line
 from spotrank.base.words import nearest
 from spotrank.report import tables
+from spotrank.verdicts.summary import KEYS, METRICS, SYNTHETIC_KEYS
 
 FOLDER = RESOURCES / "published"
 BESIDE = ["within_slides", "pooled"]  # a fold's slides one by one, and pooled
@@ -36,12 +37,12 @@ def read(path):
     """A printed table and its metric; `InputError` if the file is none."""
     try:
         printed = pd.read_csv(path, sep="\t", keep_default_na=False)
-        metric = next(metric for metric in tables.METRICS if metric in printed)
+        metric = next(metric for metric in METRICS if metric in printed)
         numbers = [name for name in (metric, f"{metric}_sd") if name in printed]
         printed[numbers] = printed[numbers].replace("", float("nan")).astype(float)
     except StopIteration:
         raise InputError(
-            f"{path}: has no column of a metric ({', '.join(tables.METRICS)}); add it."
+            f"{path}: has no column of a metric ({', '.join(METRICS)}); add it."
         ) from None
     except (OSError, ValueError) as error:
         raise InputError(
@@ -54,7 +55,7 @@ def read(path):
 def beside(summary, printed, keys, metric):
     """Printed and measured numbers, a row for each of either.
 
-    summary: as `tables.summary` gives it, with all of `keys`; printed, keys, metric: of `read`.
+    summary: as `summary.summarise` gives it, with all of `keys`; printed, keys, metric: of `read`.
     Returns DataFrame, indexed by what varies beyond `keys` and `keys`: `published, published_sd,
     measured, sd, difference`, beside a pooled metric the same `within_slides`, beside another the
     same `pooled`, and what the summary has of `n_samples, n_folds, n_seeds, n_genes, n_undefined,
@@ -68,7 +69,7 @@ def beside(summary, printed, keys, metric):
     summary = summary.astype(dict.fromkeys(keys, str))
     varying = [
         key
-        for key in dict.fromkeys((*tables.KEYS, *tables.SYNTHETIC_KEYS))
+        for key in dict.fromkeys((*KEYS, *SYNTHETIC_KEYS))
         if key in summary and key not in keys and summary.groupby(keys)[key].nunique().max() > 1
     ]
     summary = summary.astype(dict.fromkeys(varying, str))

@@ -8,7 +8,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from spotrank.base.store import whole
-from spotrank.report import tables
+from spotrank.verdicts.summary import runs
 
 # Okabe and Ito's colours, told apart by colour-blind readers
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
@@ -52,7 +52,7 @@ def empty(why):
 
 def best_loss(scores):
     """The loss of the highest mean Spearman; undefined ones come last."""
-    mean = tables.runs(scores).groupby("loss", sort=False)["spearman"].mean()
+    mean = runs(scores).groupby("loss", sort=False)["spearman"].mean()
     return mean.fillna(-np.inf).idxmax()
 
 

@@ -2,8 +2,8 @@
 
 import matplotlib.pyplot as plt
 
-from spotrank.report import tables
 from spotrank.report.style import COLOURS, STYLE, grid
+from spotrank.verdicts.summary import SYNTHETIC_KEYS
 
 
 def scores(scores):
@@ -11,7 +11,7 @@ def scores(scores):
 
     scores: `tables/synthetic.parquet`; a point is a seed's mean over functions.
     """
-    keys = tables.SYNTHETIC_KEYS
+    keys = SYNTHETIC_KEYS
     seeds = scores.groupby([*keys, "seed"], sort=False)["spearman"].mean().reset_index()
     samplings = dict(zip(seeds["sampling"].unique(), COLOURS, strict=False))
     full = seeds[seeds["thinning"] == seeds["thinning"].max()]

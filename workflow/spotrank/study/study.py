@@ -8,10 +8,10 @@ import yaml
 from spotrank.base.store import RESOURCES
 from spotrank.base.words import one_of, path_safe
 from spotrank.cohorts import fetch
-from spotrank.report import tables
 from spotrank.spots import split
 from spotrank.study import config as configs
 from spotrank.study import grids, units
+from spotrank.verdicts.summary import KEYS
 
 SYNTHETIC = RESOURCES / "synthetic.yaml"
 
@@ -209,9 +209,9 @@ class Study:
 
     @property
     def n_folds(self):
-        """`{tables.KEYS: folds}` of all rows of the study's tables."""
+        """`{summary.KEYS: folds}` of all rows of the study's tables."""
         return Counter(
-            tuple((cell | {"loss": loss})[key] for key in tables.KEYS)
+            tuple((cell | {"loss": loss})[key] for key in KEYS)
             for cell in self.cells
             for loss in grids.losses_of(self.heads[cell["head"]], self.losses)
         )

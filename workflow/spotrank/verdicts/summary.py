@@ -1,0 +1,101 @@
+"""Means of all scores of a study: a row a fold and seed, and a row a table's row."""
+
+import pandas as pd
+
+KEYS = ["cohort", "split", "encoder", "panel", "head", "loss", "auxiliary"]
+METRICS = ("spearman", "pearson", "pooled_spearman", "pooled_pearson", "spearman_given_depth")
+BESIDE = ("mse", "noise_free_spearman", "depth_spearman", "n_auxiliary")
+SYNTHETIC_KEYS = ["sampling", "loss", "list_size", "thinning"]
+
+
+def runs(scores):
+    """Mean of each metric over genes, then over slides: a row for each fold and seed of KEYS.
+
+    Genes whose correlation is undefined have no part in the mean; `n_undefined` counts them.
+    """
+    keys = [*KEYS, "fold", "seed"]
+    scores = scores.assign(n_undefined=scores["spearman"].isna())
+    slides = scores.groupby([*keys, "sample"], sort=False, observed=True).agg(
+        **{metric: (metric, "mean") for metric in (*METRICS, *BESIDE)},
+        n_genes=("gene", "nunique"),
+        n_undefined=("n_undefined", "sum"),
+        leak=("leak", "first"),
+    )
+    table = (
+        slides.groupby(keys, sort=False, observed=True)
+        .agg(
+            **{metric: (metric, "mean") for metric in (*METRICS, *BESIDE)},
+            n_genes=("n_genes", "max"),
+            n_undefined=("n_undefined", "sum"),
+            leak=("leak", "first"),
+        )
+        .reset_index()
+    )
+    return table.astype(dict.fromkeys((*KEYS, "leak"), object))
+
+
+def summarise(scores, planned=None):
+    """One row for each combination of KEYS.
+
+    planned: `{KEYS: folds that were planned}`, also of what has no scores; by default what is
+    there. `holes` says how many folds are lacking.
+
+    Mean and standard deviation are taken over the folds and seeds of `runs`; `n_undefined` counts
+    genes × slides × seeds without a correlation; `leak` says in how many folds test patients are in
+    training, and which.
+    """
+    grouped = runs(scores).groupby(KEYS, sort=False, observed=True)
+    table = grouped.agg(
+        **{
+            f"{metric}_{name}": (metric, function)
+            for metric in METRICS
+            for name, function in (("mean", "mean"), ("sd", "std"))
+        },
+        n_folds=("fold", "nunique"),
+        n_seeds=("seed", "nunique"),
+        n_genes=("n_genes", "max"),
+        n_undefined=("n_undefined", "sum"),
+        noise_free_spearman=("noise_free_spearman", "mean"),
+        depth_spearman=("depth_spearman", "mean"),
+        n_auxiliary=("n_auxiliary", "mean"),
+    )
+    tested = scores[[*KEYS, "sample"]].drop_duplicates().astype(object)
+    table.insert(table.columns.get_loc("n_folds"), "n_samples", tested.groupby(KEYS).size(), True)
+    table["leak"] = grouped[["fold", "leak"]].apply(_leak_in_words)
+    planned = planned or table["n_folds"].to_dict()
+    table = table.reindex(pd.MultiIndex.from_tuples(planned, names=KEYS))
+    counts = [name for name in table if name.startswith("n_") and name != "n_auxiliary"]
+    table = table.fillna(dict.fromkeys(counts, 0) | {"leak": ""}).astype(dict.fromkeys(counts, int))
+    table["holes"] = [
+        f"{there} of {all} folds" if there < all else ""
+        for there, all in zip(table["n_folds"], planned.values(), strict=True)
+    ]
+    return table.reset_index()
+
+
+def summarise_synthetic(scores):
+    """One row for each combination of SYNTHETIC_KEYS of the synthetic study.
+
+    Mean and standard deviation are taken over seeds of the mean over functions; `n_undefined`
+    counts runs whose score is constant, which have no part in them.
+    """
+    scores = scores.assign(n_undefined=scores["spearman"].isna())
+    seeds = scores.groupby([*SYNTHETIC_KEYS, "seed"], sort=False).agg(
+        spearman=("spearman", "mean"), n_undefined=("n_undefined", "sum")
+    )
+    grouped = seeds.reset_index().groupby(SYNTHETIC_KEYS, sort=False)
+    return grouped.agg(
+        spearman_mean=("spearman", "mean"),
+        spearman_sd=("spearman", "std"),
+        n_seeds=("seed", "nunique"),
+        n_undefined=("n_undefined", "sum"),
+    ).reset_index()
+
+
+def _leak_in_words(folds):
+    folds = folds.drop_duplicates("fold")
+    leaking = folds[folds["leak"] != ""]
+    if leaking.empty:
+        return ""
+    what = "; ".join(leaking["leak"].unique())
+    return f"{len(leaking)} of {len(folds)} folds: {what}"
