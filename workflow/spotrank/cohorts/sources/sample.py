@@ -1,0 +1,27 @@
+"""What a reader of somebody's own runs yields of a sample."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+
+@dataclass
+class Sample:
+    """Counts of a sample and where they were measured.
+
+    counts: raw, CSR `(n_spots, n_genes)`; genes: a row a gene, its name as index, columns `id` and
+    `type` ('' where none is told); barcodes: `(n_spots,)`; places: centres of the spots in px of
+    the slide, x then y `(n_spots, 2)`; um_per_px: of the slide; pitch_um: distance of neighbouring
+    spots in µm, or None; found: `{what: value}`, what a person should know of what was read and
+    left out, in the order of reading.
+    """
+
+    counts: sparse.csr_matrix
+    genes: pd.DataFrame
+    barcodes: pd.Index
+    places: np.ndarray
+    um_per_px: float
+    pitch_um: float | None = None
+    found: dict = field(default_factory=dict)
