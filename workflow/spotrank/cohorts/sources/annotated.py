@@ -7,9 +7,9 @@ from scipy import sparse
 from spotrank.base.store import InputError
 from spotrank.base.words import nearest
 from spotrank.cohorts.h5ad import BLOCK, IDS, LOOKED_AT, TYPES
+from spotrank.cohorts.sources import tenx
 from spotrank.cohorts.sources.elements import listed
 
-GENES = "Gene Expression"
 STRANGE = 0.05  # share of a table's rows that may lack a shape
 
 
@@ -39,7 +39,7 @@ class Table:
         if "in_tissue" in self.obs:
             chosen &= self.obs["in_tissue"].astype(int) == 1
         self.rows = np.flatnonzero(chosen)
-        self.instances = _names(self.obs[about["instance_key"]].iloc[self.rows])
+        self.instances = pd.Index(tenx.texts(self.obs[about["instance_key"]].iloc[self.rows]))
         self.found = {"table": self.name, "region": self.region}
         self.found |= {"rows": len(self.obs), "of the region, in tissue": len(self.rows)}
 
@@ -76,7 +76,7 @@ class Table:
                 f"{self.where} annotates '{self.region}', but {', '.join(both)}; write the store "
                 "with them."
             )
-        index = _names(shapes.index)
+        index = pd.Index(tenx.texts(shapes.index))
         if not index.is_unique:
             twice = index[index.duplicated()][0]
             raise InputError(
@@ -90,7 +90,8 @@ class Table:
                 "write the table and what it annotates together."
             )
         self.rows, self.instances = self.rows[place >= 0], self.instances[place >= 0]
-        self.found |= {"without a shape": lost, "shapes without a row": len(index) - len({*place})}
+        spare = int((~index.isin(self.instances)).sum())
+        self.found |= {"without a shape": lost, "shapes without a row": spare}
         return self._centres(shapes.iloc[place[place >= 0]]), systems
 
     def _centres(self, shapes):
@@ -128,15 +129,8 @@ class Table:
                 f"{len(self.obs)} rows and {len(genes)} genes; write it again."
             )
         counts = counts[self.rows]
-        if genes["type"].any():
-            kept = (genes["type"] == GENES).to_numpy()
-            if not kept.any():
-                raise InputError(
-                    f"{self.where} has no features of the type '{GENES}', only "
-                    f"'{genes['type'].iloc[0]}'; name the table of genes."
-                )
-            self.found |= {"features that are no genes": int((~kept).sum())}
-            counts, genes = counts[:, kept], genes[kept]
+        counts, genes, left_out = tenx.gene_expression(counts, genes, self.where)
+        self.found |= left_out
         if not _are_counts(counts.data):
             wrong = counts.data[~(counts.data >= 0) | (counts.data % 1 != 0)][0]
             raise InputError(
@@ -177,19 +171,25 @@ class Table:
         """A matrix of the table as CSR float32, a dense one read by some rows."""
         element = self.group[place]
         stored = _stored(element)
-        if stored.nchunks_initialized < stored.nchunks:
+        if stored.dtype == np.float16:
+            raise InputError(
+                f"{self.where}: {place} is float16, which rounds counts above 2,048; write the raw "
+                "counts as float32 or as whole numbers."
+            )
+        missing = stored.nchunks - stored.nchunks_initialized  # which are read as zeros
+        if stored is element:
+            self.found[f"parts of {place} that are missing, and zero"] = missing
+            rows = max(BLOCK // (stored.shape[1] * stored.dtype.itemsize), 1)
+            blocks = (stored[row : row + rows] for row in range(0, stored.shape[0], rows))
+            return sparse.vstack([sparse.csr_matrix(block, dtype=np.float32) for block in blocks])
+        if missing:
             raise InputError(
                 f"{self.where}: parts of {place} are missing, as an unfinished copy leaves it; "
                 "copy the store again."
             )
-        if stored is not element:
-            matrix = self._read(place)
-            matrix.check_format()  # what lies outside the matrix is read outside its memory
-            counts = sparse.csr_matrix(matrix, dtype=np.float32)
-        else:
-            rows = max(BLOCK // (stored.shape[1] * stored.dtype.itemsize), 1)
-            blocks = (stored[row : row + rows] for row in range(0, stored.shape[0], rows))
-            counts = sparse.vstack([sparse.csr_matrix(block, dtype=np.float32) for block in blocks])
+        matrix = self._read(place)
+        matrix.check_format()  # what lies outside the matrix is read outside its memory
+        counts = sparse.csr_matrix(matrix, dtype=np.float32)
         counts.sum_duplicates()
         return counts
 
@@ -209,14 +209,6 @@ class Table:
 def _stored(element):
     """The array of a matrix that holds its values: itself, or a part of a sparse one."""
     return element if hasattr(element, "shape") else element["data"]
-
-
-def _names(values):
-    """What instances are called, as text: whole numbers are so in one file and not in another."""
-    index = pd.Index(values)
-    if index.dtype.kind == "f" and (index % 1 == 0).all():
-        index = index.astype(int)
-    return index.astype(str).rename(None)
 
 
 def _are_counts(values):

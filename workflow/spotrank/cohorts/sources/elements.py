@@ -1,6 +1,7 @@
 """Elements of a SpatialData store: pictures, labels and shapes, with their transformations."""
 
 import json
+import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +24,9 @@ COLOURS |= dict(zip("0123", "rgba", strict=True))  # numbers, where channels hav
 def opened(folder):
     """Yield a `Store`; whatever keeps it, or a part of it, from being read is an `InputError`."""
     try:
-        yield Store(folder)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of files that are no part of zarr, as tables are
+            yield Store(folder)
     except InputError:
         raise
     except Exception as error:  # whatever the libraries make of a store that is damaged

@@ -31,7 +31,7 @@ def affine(step, axes):
         return whole
     if step["type"] not in KINDS:
         raise ValueError(f"'{step['type']}' is no affine transformation that is known")
-    out = _named(step.get("output")) or list(step.get("mapAxis", into))
+    out = _named(step.get("output")) or into
     if step["type"] not in RENAMING and out != into:
         raise ValueError(f"a {step['type']} that renames axes, {into} to {out}")
     return _table(KINDS[step["type"]](step, into, out), out, into)
@@ -81,7 +81,8 @@ KINDS = {
     "rotation": lambda step, into, out: _matrix(np.reshape(step["rotation"], (len(into), -1))),
     "affine": lambda step, into, out: _matrix(*np.split(np.array(step["affine"]), [-1], axis=1)),
     "mapAxis": lambda step, into, out: _matrix(
-        [[float(step["mapAxis"][to] == axis) for axis in into] for to in out]
+        # what it doesn't name stays
+        [[float(step["mapAxis"].get(to, to) == axis) for axis in into] for to in out]
     ),
 }
 RENAMING = ("affine", "mapAxis")
