@@ -1,4 +1,4 @@
-"""Seconds and peak memory of reading large runs of one's own, against runs of a tenth.
+"""CPU seconds and peak memory of reading large runs of one's own, against runs of a tenth.
 
 Run by `make bench`; the runs are made up, of the size of real ones, and written by parts. Each is
 read in a process of its own. Memory that is flat is about the same for both.
@@ -97,11 +97,11 @@ def write_visium_hd(folder, n):
 
 
 def read(source, folder):
-    """Read a run and print its seconds, peak MB of memory, spots and counts."""
+    """Read a run and print its CPU seconds, peak MB of memory, spots and counts."""
     row = {"folder": folder, "image": f"{folder}/x.tif", "alignment": "aligned"}
-    start = time.perf_counter()
+    start = time.process_time()
     sample = READERS[source].read(row, 112, SIZE)
-    seconds = time.perf_counter() - start
+    seconds = time.process_time() - start
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     counts = sample.counts.sum(dtype=float)
     print(f"{seconds:7.1f} s {peak:7.0f} MB {len(sample.places):7,} spots {counts:14,.0f} counts")

@@ -185,7 +185,8 @@ def _cells(folder, to_px, slide_size):
 
 def _affine(to_px, x, y):
     """Places in px `(n, 2)` of `x`, `y` in µm."""
-    return np.column_stack([x, y]).astype(float) @ to_px[:2, :2].T + to_px[:2, 2]
+    x, y = np.asarray(x, float), np.asarray(y, float)
+    return np.column_stack([at_x * x + at_y * y + moved for at_x, at_y, moved in to_px[:2]])
 
 
 def _within(places, size):
@@ -220,11 +221,12 @@ def _of_parquet(path):
 
     columns = _columns(pq.read_schema(path).names)
     file = pq.ParquetFile(path, read_dictionary=[name for name in columns if name in TEXTS])
-    for batch in file.iter_batches(BATCH, columns=columns):
-        table = batch.to_pandas(ignore_metadata=True)
-        for name, values in table.select_dtypes("category").items():  # of bytes from XOA 1
-            table[name] = values.cat.rename_categories([*tenx.texts(values.cat.categories)])
-        yield table
+    for group in range(file.num_row_groups):  # an iterator over all keeps what it has read
+        for batch in file.iter_batches(BATCH, [group], columns):
+            table = batch.to_pandas(ignore_metadata=True)
+            for name, values in table.select_dtypes("category").items():  # of bytes from XOA 1
+                table[name] = values.cat.rename_categories([*tenx.texts(values.cat.categories)])
+            yield table
 
 
 def _of_csv(path):
