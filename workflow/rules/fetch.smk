@@ -11,7 +11,7 @@ rule simulate:
         mem_mb=memory(2000, 0),
         runtime=minutes(10),
     params:
-        cohort=lambda wildcards: study.simulation(wildcards.cohort),
+        cohort=lambda wildcards: study.sources[wildcards.cohort].options(),
         numbers=numbers("simulate"),
     script:
         "../scripts/simulate.py"
@@ -26,7 +26,7 @@ rule simulate_table:
     conda:
         "../../envs/data.yaml"
     params:
-        cohort=lambda wildcards: study.simulation(wildcards.cohort),
+        cohort=lambda wildcards: study.sources[wildcards.cohort].options(),
         numbers=numbers("simulate"),
     script:
         "../scripts/simulate_table.py"

@@ -1,10 +1,19 @@
 """What a reader of somebody's own runs yields of a sample."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from scipy import sparse
+
+
+@dataclass
+class Frame:
+    """A picture by its small copy: `picture`, a path, of `scale` px a px."""
+
+    picture: Path
+    scale: float
 
 
 @dataclass
@@ -14,8 +23,9 @@ class Sample:
     counts: raw, CSR `(n_spots, n_genes)`; genes: a row a gene, its name as index, columns `id` and
     `type` ('' where none is told); barcodes: `(n_spots,)`; places: centres of the spots in px of
     the slide, x then y `(n_spots, 2)`; um_per_px: of the slide; pitch_um: distance of neighbouring
-    spots in µm, or None; found: `{what: value}`, what a person should know of what was read and
-    left out, in the order of reading.
+    spots in µm, or None; frame: the picture that the places are of, where a small copy of it is
+    there to check the slide by; found: `{what: value}`, what a person should know of what was read
+    and left out, in the order of reading.
     """
 
     counts: sparse.csr_matrix
@@ -24,4 +34,5 @@ class Sample:
     places: np.ndarray
     um_per_px: float
     pitch_um: float | None = None
+    frame: Frame | None = None
     found: dict = field(default_factory=dict)
