@@ -213,8 +213,9 @@ def damaged(path, error):
     )
 
 
-def unreadable(path, error):
-    """The `InputError` of an h5ad file of the user's that a library stumbles over."""
+def unreadable(path, error, kind="h5ad"):
+    """The `InputError` of an HDF5 file of the user's that a library stumbles over; kind: of what
+    it should be."""
     said = in_a_line(error)
     if isinstance(error, FileNotFoundError):
         return InputError(f"{path}: no such file; check the cohort's folder and samples.")
@@ -223,9 +224,9 @@ def unreadable(path, error):
     if found := _whole(path, error):
         return found
     if "file signature not found" in said:
-        return InputError(f"{path}: not a readable h5ad, but {_no_hdf5(path)}.")
+        return InputError(f"{path}: not a readable {kind}, but {_no_hdf5(path)}.")
     return InputError(
-        f"{path}: not a readable h5ad ({said}); if other programs open it, write it with them "
+        f"{path}: not a readable {kind} ({said}); if other programs open it, write it with them "
         "again, else get it again."
     )
 

@@ -1,0 +1,292 @@
+"""Files of 10x Genomics that kinds of runs share: matrices of counts, positions of spots."""
+
+import gzip
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy import io, sparse
+
+from spotrank.base.store import InputError, in_a_line, refuse_links, unreadable
+
+MATRICES = {"filtered": "filtered_feature_bc_matrix", "raw": "raw_feature_bc_matrix"}
+GENES = "Gene Expression"
+POSITIONS = {  # columns of a positions file, in its order, and what they are called here
+    "barcode": "barcode",
+    "in_tissue": "in_tissue",
+    "array_row": "array_row",
+    "array_col": "array_col",
+    "pxl_row_in_fullres": "y",
+    "pxl_col_in_fullres": "x",
+}
+UNMATCHED = 0.05  # share of barcodes without a place from which on the files are two runs'
+
+
+def find_matrix(folder, kinds=MATRICES):
+    """Path of the matrix of counts in a folder of outputs, and its kind.
+
+    kinds: `{kind: name}`, the best first; HDF5 comes before a folder of the same kind. A name may
+    follow a prefix, as in 10x's public data. `InputError` if there is none, or two.
+    """
+    for kind, name in kinds.items():
+        for suffix in (".h5", ""):
+            if path := _called(folder, name + suffix):
+                return path, kind
+    names = " or ".join(f"{name}.h5" for name in kinds.values())
+    raise InputError(
+        f"{folder}: holds no matrix of counts ({names}, or a folder so called); give the folder of "
+        "the run's outputs, unpacked."
+    )
+
+
+def read_matrix(path):
+    """Counts of all features, `(n_barcodes, n_features)` CSR float32; the features, name as index,
+    columns `id` and `type` ('' where none is told); the barcodes.
+
+    path: an HDF5 file or a folder of three files (MEX), each gzipped or not. `InputError` for what
+    is damaged, foreign, of probes or no counts.
+    """
+    path = Path(path)
+    counts, features, barcodes = (_read_mex if path.is_dir() else _read_h5)(path)
+    shape = len(barcodes), len(features)
+    if counts.shape != shape:
+        raise InputError(
+            f"{path}: its matrix is of {counts.shape[0]:,} barcodes and {counts.shape[1]:,} "
+            f"features, but {shape[0]:,} and {shape[1]:,} are named; get it again."
+        )
+    if not barcodes.is_unique:
+        raise InputError(
+            f"{path}: the barcode '{barcodes[barcodes.duplicated()][0]}' stands there twice; take "
+            "the matrix as the run wrote it."
+        )
+    try:
+        counts.check_format()  # what lies outside the matrix is read outside its memory
+    except ValueError as error:
+        raise unreadable(path, error, "matrix of counts") from None
+    wrong = ~((counts.data >= 0) & (counts.data == np.floor(counts.data)) & (counts.data < np.inf))
+    if wrong.any():
+        raise InputError(
+            f"{path}: holds {counts.data[wrong][0]:g}, which is no count; take the matrix as the "
+            "run wrote it."
+        )
+    counts.sum_duplicates()
+    counts.eliminate_zeros()
+    return counts, features, barcodes
+
+
+def gene_expression(counts, features, path):
+    """Columns of `counts` and rows of `features` that are genes, and what was left out.
+
+    Where no feature has a type, all are genes. The third value is `{what: value}`, for
+    `Sample.found`.
+    """
+    types = features["type"]
+    if not types.any():
+        return counts, features, {}
+    genes = (types == GENES).to_numpy()
+    if not genes.any():
+        raise InputError(
+            f"{path}: has no features of the type '{GENES}', only '{types.iloc[0]}'; take the "
+            "matrix that holds genes."
+        )
+    found = {
+        f"left out as '{kind}'": f"{of.sum()} features, {counts[:, of].sum(dtype=float):.0f} counts"
+        for kind, of in ((kind, (types == kind).to_numpy()) for kind in types[~genes].unique())
+    }
+    return counts[:, genes], features[genes], found
+
+
+def read_positions(path):
+    """Positions of spots or bins: `barcode`, `in_tissue` (bool), `array_row`, `array_col` (int),
+    `y`, `x` (px of the full-resolution image).
+
+    path: Parquet, or CSV, gzipped or not, with or without a header, which the first line tells and
+    not the name. `InputError` for anything else.
+    """
+    with reading(path, "file of positions"):
+        table = _table(path)
+    missing = [name for name in POSITIONS if name not in table]
+    if missing:
+        raise InputError(
+            f"{path}: lacks the column '{missing[0]}'; take the file of positions as Space Ranger "
+            "wrote it."
+        )
+    table = table[list(POSITIONS)].rename(columns=POSITIONS).reset_index(drop=True)
+    table["barcode"] = texts(table["barcode"])
+    if not _are_positions(table):
+        raise InputError(
+            f"{path}: is not one line a barcode with in_tissue 0 or 1, row, column and px; take "
+            "the file of positions as Space Ranger wrote it."
+        )
+    return table.astype(
+        {"in_tissue": bool, "array_row": int, "array_col": int, "y": float, "x": float}
+    )
+
+
+def match(barcodes, positions, counts, matrix):
+    """Row of `positions` of each barcode, −1 for what has none; `InputError` if that are many.
+
+    counts: sum of each barcode `(n,)`, to say how much has a place; matrix: path of their file.
+    """
+    rows = pd.Index(positions["barcode"]).get_indexer(barcodes)
+    has = rows >= 0
+    if len(has) == 0 or (~has).mean() > UNMATCHED:
+        tissue = has & positions["in_tissue"].to_numpy()[rows]
+        raise InputError(
+            f"{matrix}: {has.sum():,} of its {len(has):,} barcodes have a position, "
+            f"{tissue.sum():,} of them in tissue with {counts[tissue].sum():,.0f} of "
+            f"{counts.sum():,.0f} counts; take matrix and positions of one run."
+        )
+    return rows
+
+
+def texts(values):
+    """Text of values that files hold as text, bytes or whole numbers."""
+    values = pd.Series(values)
+    if values.dtype.kind == "f":  # as R writes whole numbers
+        values = values.astype(int)
+    if values.dtype == object:
+        return values.map(lambda value: value.decode() if isinstance(value, bytes) else str(value))
+    return values.astype(str)
+
+
+@contextmanager
+def reading(path, kind):
+    """Turn what libraries say of a file that is damaged or foreign into an `InputError`; kind: of
+    what it should be."""
+    try:
+        yield
+    except InputError:
+        raise
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; check the sample's folder.") from None
+    except Exception as error:  # whatever the libraries make of a file that is damaged
+        raise InputError(
+            f"{path}: not a readable {kind} ({in_a_line(error)}), perhaps truncated; get it again."
+        ) from None
+
+
+def plain(path):
+    """A file opened to read bytes, unpacked if its first bytes say that it is gzipped."""
+    with open(path, "rb") as file:
+        packed = file.read(2) == b"\x1f\x8b"
+    return gzip.open(path) if packed else open(path, "rb")
+
+
+def _called(folder, *names):
+    """The one path in `folder` that is called, or ends with, one of `names`, or None."""
+    for name in names:
+        paths = sorted(Path(folder).glob(f"*{name}"))
+        paths = [path for path in paths if path.name == name] or [
+            path for path in paths if not path.name.startswith(".")
+        ]
+        if len(paths) > 1:
+            raise InputError(
+                f"{folder}: holds both {paths[0].name} and {paths[1].name}; keep the sample's own."
+            )
+        if paths:
+            return paths[0]
+    return None
+
+
+def _read_h5(path):
+    import h5py
+
+    try:
+        refuse_links(path, ["matrix"])
+        with h5py.File(path) as file:
+            if "matrix/features" not in file:
+                raise InputError(
+                    f"{path}: holds no matrix of features and barcodes; take the run's "
+                    "filtered_feature_bc_matrix.h5 or cell_feature_matrix.h5."
+                )
+            matrix, features = file["matrix"], file["matrix/features"]
+            if "gene_name" in features or "filtered_probes" in features:
+                raise InputError(
+                    f"{path}: holds counts of probes, not of genes; take the run's "
+                    "filtered_feature_bc_matrix.h5."
+                )
+            n_features, n_barcodes = (int(n) for n in matrix["shape"][:])
+            parts = (
+                matrix["data"].astype(np.float32)[:],
+                matrix["indices"].astype(np.int32)[:],  # float in files that R wrote
+                matrix["indptr"].astype(np.int64)[:],
+            )
+            # a column of a barcode, compressed, is a row of its transpose
+            counts = sparse.csr_matrix(parts, shape=(n_barcodes, n_features))
+            ids = texts(features["id"][:])
+            names = texts(features["name"][:]) if "name" in features else ids
+            types = texts(features["feature_type"][:]) if "feature_type" in features else None
+            barcodes = pd.Index(texts(matrix["barcodes"][:]))
+    except InputError:
+        raise
+    except Exception as error:  # whatever the libraries make of a file that is damaged
+        raise unreadable(path, error, "matrix of counts") from None
+    return counts, _features(ids, names, types), barcodes
+
+
+def _read_mex(folder):
+    """A matrix of Space Ranger's three files, or of Cell Ranger 2, which names no types."""
+    paths = [
+        _called(folder, *(name + suffix for name in names for suffix in ("", ".gz")))
+        for names in (["matrix.mtx"], ["barcodes.tsv"], ["features.tsv", "genes.tsv"])
+    ]
+    if None in paths:
+        raise InputError(
+            f"{folder}: lacks one of matrix.mtx, barcodes.tsv and features.tsv, gzipped or not; "
+            "get the folder again."
+        )
+    with reading(paths[0], "matrix of counts"), plain(paths[0]) as file:
+        counts = sparse.csr_matrix(io.mmread(file).T, dtype=np.float32)
+    barcodes, features = (_tsv(path) for path in paths[1:])
+    ids = features[0]
+    names = features.get(1, ids)
+    return counts, _features(ids, names, features.get(2)), pd.Index(barcodes[0].to_numpy())
+
+
+def _tsv(path):
+    with reading(path, "table"), plain(path) as file:
+        return pd.read_csv(file, sep="\t", header=None, dtype=str, keep_default_na=False)
+
+
+def _features(ids, names, types):
+    """Features as `read_matrix` returns them."""
+    features = pd.DataFrame({"id": ids, "type": "" if types is None else types})
+    return features.set_index(pd.Index(names.to_numpy()))
+
+
+def _are_positions(table):
+    try:
+        numbers = table.drop(columns="barcode").astype(float)
+    except (ValueError, TypeError):
+        return False
+    whole = numbers[["in_tissue", "array_row", "array_col"]]
+    return bool(
+        len(table)
+        and np.isfinite(numbers).all(axis=None)
+        and (whole % 1 == 0).all(axis=None)
+        and numbers["in_tissue"].isin((0, 1)).all()
+        and table["barcode"].is_unique
+    )
+
+
+def _table(path):
+    """A table of positions with the columns' names as Space Ranger writes them."""
+    import pyarrow.parquet as pq
+
+    with open(path, "rb") as file:
+        if file.read(4) == b"PAR1":
+            columns = [name for name in pq.read_schema(path).names if name in POSITIONS]
+            return pq.read_table(path, columns=columns).to_pandas(ignore_metadata=True)
+    with plain(path) as file:
+        first = file.readline().decode("utf-8-sig")
+    header = not any(sign.isdigit() for sign in first)
+    with plain(path) as file:
+        return pd.read_csv(
+            file,
+            header=0 if header else None,
+            names=None if header else list(POSITIONS),
+            index_col=False,
+            encoding="utf-8-sig",
+        )
