@@ -119,8 +119,12 @@ class Study:
 
         By default a patch's diagonal, so that no two of their patches overlap.
         """
-        side = self.config["patches"]["size"] * self.config["patches"]["um_per_px"]
-        return self.config["split"].get("gap_um", side * 2**0.5)
+        return self.config["split"].get("gap_um", self.side_um * 2**0.5)
+
+    @property
+    def side_um(self):
+        """Side of a patch in µm."""
+        return self.config["patches"]["size"] * self.config["patches"]["um_per_px"]
 
     def batch_size(self, encoder):
         """Patches that an encoder takes at a time."""

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from spotrank.base.store import InputError
-from spotrank.cohorts import fetch, simulate, slide_files
+from spotrank.cohorts import fetch, simulate, slide_files, slide_import
 from spotrank.cohorts.sources import spaceranger
 from spotrank.cohorts.sources import table as tables
 
@@ -169,15 +169,18 @@ class Runs(Source):
         row = self.row(sample)
         folders = (Path(row[key]) for key in ("folder", "spatial") if key in row)
         found = {path for own in folders for what in self.reader.FILES for path in own.glob(what)}
-        return sorted(map(str, found)) + [row[key] for key in ("alignment",) if key in row]
+        return [*sorted(map(str, found)), *([row["alignment"]] if "alignment" in row else [])]
 
     def path(self, kind, sample):
+        if kind == "wsis" and not slide_import.needs_import(image := self.image(sample)):
+            return image
         return OWN / self.name / fetch.name_of(kind, sample)
 
 
+READERS = {"spaceranger": spaceranger}
 SOURCES = {
     "simulated": Simulated,
     "local": Local,
     "hest": Hest,
-    "spaceranger": partial(Runs, spaceranger),
+    **{name: partial(Runs, reader) for name, reader in READERS.items()},
 }

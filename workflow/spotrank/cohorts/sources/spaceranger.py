@@ -9,11 +9,19 @@ from spotrank.base.store import InputError, in_a_line, read_text
 from spotrank.cohorts.sources import tenx
 from spotrank.cohorts.sources.sample import Frame, Sample
 
+FILES = [
+    f"{outs}{name}"
+    for outs in ("", "outs/")
+    for name in (
+        *("*feature_bc_matrix.h5", "*feature_bc_matrix/*", "spatial/*scalefactors_json.json"),
+        "spatial/*tissue_positions*",
+    )
+]
 PITCH = 100  # µm between neighbours in a row, whose columns are two apart; of all Visium slides
 FIDUCIAL = 105  # µm, what `fiducial_diameter_fullres` measures on all of them
-AGREE = 0.02  # of the two, at most; spots of a few rows in whole px are that inexact
+AGREE = 0.02  # of the two, at most; places in whole px are that inexact on a few spots
+LONG = 1000  # px of a row, whose ends are then known to a thousandth
 COARSE = 2.0  # µm/px; CytAssist's own picture has some 4.7
-STRANGE = 0.01  # share of barcodes that may lack a place
 
 
 def read(row, side_um):
@@ -26,52 +34,48 @@ def read(row, side_um):
     outs = tenx.outs_of(row["folder"])
     spatial = Path(row.get("spatial", outs / "spatial"))
     positions = tenx.read_positions(tenx.positions_of(spatial))
-    scales = read_scales(spatial / "scalefactors_json.json")
+    scales = read_scales(spatial)
     um_per_px = _um_per_px(positions, scales, spatial)
-    path, kind = tenx.find_matrix(outs)
-    counts, genes, barcodes, found = tenx.read_genes(path)
     if scales.get("regist_target_img_scalef") == 1 and um_per_px > COARSE:
         raise InputError(
             f"{outs}: its full-resolution picture is CytAssist's own, {um_per_px:.2g} µm/px, too "
             "coarse for patches; run Space Ranger with the microscope's image (--image)."
         )
-    positions, chosen = _of_section(positions, barcodes, row, path)
-    place = positions.index.get_indexer(barcodes[chosen])
-    strange = int((place < 0).sum())
-    if strange > STRANGE * len(place):
-        raise InputError(
-            f"{path}: {strange} of its {len(place)} barcodes have no place in {spatial}; give the "
-            "matrix and the places of one section."
-        )
-    chosen, place = chosen[place >= 0], place[place >= 0]
-    inside = positions["in_tissue"].to_numpy()[place] == 1
-    if not inside.any():
+    path, kind = tenx.find_matrix(outs)
+    counts, genes, barcodes, left_out = tenx.read_genes(path)
+    chosen, barcodes_there = _of_section(barcodes, positions.index, row, path)
+    counts, barcodes = counts[chosen], barcodes[chosen]
+    place = tenx.match(barcodes_there, positions, np.asarray(counts.sum(1)).ravel(), path)
+    kept = np.flatnonzero((place >= 0) & positions["in_tissue"].to_numpy()[place])
+    if not len(kept):
         raise InputError(f"{path}: no barcode of it is in tissue by {spatial}; check both.")
-    chosen, place = chosen[inside], place[inside]
-    found = {
-        "matrix": f"{path.name} ({kind})",
-        **found,
-        "barcodes": len(barcodes),
-        "without a place": strange,
-        "in tissue": len(place),
-    }
     return Sample(
-        counts=counts[chosen],
+        counts=counts[kept],
         genes=genes,
-        barcodes=barcodes[chosen],
-        places=positions[["x", "y"]].to_numpy(float)[place],
+        barcodes=barcodes[kept],
+        places=positions[["x", "y"]].to_numpy()[place[kept]],
         um_per_px=um_per_px,
         pitch_um=PITCH,
         frame=frame_of(spatial, scales),
-        found=found,
+        found={
+            "matrix": f"{path.name}, {kind}",
+            **left_out,
+            "barcodes": len(barcodes),
+            "without a place": int((place < 0).sum()),
+            "in tissue": len(kept),
+        },
     )
 
 
-def read_scales(path):
-    """Numbers of `scalefactors_json.json`; `InputError` if it is none."""
+def read_scales(spatial):
+    """Numbers of `scalefactors_json.json` in the folder `spatial`; `InputError` if it is none."""
+    path = tenx.called(spatial, "scalefactors_json.json")
+    if path is None:
+        raise InputError(
+            f"{spatial}: lacks scalefactors_json.json; give the whole folder of the run's outputs."
+        )
     try:
-        scales = json.loads(read_text(path))
-        return {key: float(value) for key, value in scales.items()}
+        return {key: float(value) for key, value in json.loads(read_text(path)).items()}
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise InputError(
             f"{path}: no scale factors of Space Ranger ({in_a_line(error)}); copy it again."
@@ -81,52 +85,50 @@ def read_scales(path):
 def frame_of(spatial, scales):
     """The full-resolution picture that places are of, by its hires or lowres copy, or None."""
     for which in ("hires", "lowres"):
-        path, scale = spatial / f"tissue_{which}_image.png", scales.get(f"tissue_{which}_scalef")
-        if path.exists() and scale:
+        path = tenx.called(spatial, f"tissue_{which}_image.png")
+        if path and (scale := scales.get(f"tissue_{which}_scalef")):
             return Frame(path, scale)
     return None
 
 
 def _um_per_px(positions, scales, spatial):
-    """µm/px by the distance of spots in the longest row, checked by the fiducials."""
-    own = positions.sort_values(["array_row", "array_col"]).groupby("array_row")
-    first, last = own.first(), own.last()
-    steps = (last["array_col"] - first["array_col"]) / 2
-    longest = steps.idxmax()
-    fiducial = scales.get("fiducial_diameter_fullres")
-    by_fiducial = FIDUCIAL / fiducial if fiducial else None
-    if steps[longest] == 0:
-        if by_fiducial:
-            return by_fiducial
-        raise InputError(
-            f"{spatial}: no two spots stand in a row, and there are no fiducials, so nothing tells "
-            "µm/px; give the whole positions file."
-        )
-    ends = (last - first).loc[longest, ["x", "y"]].to_numpy(float)
-    by_pitch = float(PITCH * steps[longest] / np.hypot(*ends))
-    if by_fiducial and abs(by_pitch / by_fiducial - 1) > AGREE:
+    """µm/px by the two ends of the longest row, checked by the fiducials, which count where the row
+    is short: places may be whole px."""
+    rows = positions.sort_values("array_col").groupby("array_row")[["array_col", "x", "y"]]
+    lengths = rows.last() - rows.first()
+    longest = lengths.loc[lengths["array_col"].idxmax()]
+    steps, px = longest["array_col"] / 2, np.hypot(longest["x"], longest["y"])
+    by_pitch = PITCH * steps / px if px else np.nan
+    by_fiducial = FIDUCIAL / scales.get("fiducial_diameter_fullres", np.nan)
+    if abs(by_pitch / by_fiducial - 1) > AGREE:
         raise InputError(
             f"{spatial}: {by_pitch:.4g} µm/px by the distance of spots, but {by_fiducial:.4g} by "
-            "the fiducials; give the positions and scale factors of one run."
+            "the fiducials; give positions and scale factors of one run."
         )
-    return by_pitch
+    if np.isnan(by_pitch) and np.isnan(by_fiducial):
+        raise InputError(
+            f"{spatial}: no two spots stand in a row, and there are no fiducials, so nothing tells "
+            "µm/px; give the whole file of positions."
+        )
+    short = not px >= LONG and not np.isnan(by_fiducial)
+    return float(by_fiducial if short else by_pitch)
 
 
-def _of_section(positions, barcodes, row, path):
-    """Places, and which barcodes, of the section that `row` means: `(positions, indices)`."""
+def _of_section(barcodes, known, row, path):
+    """Indices of the `barcodes` of the section that `row` means, and what they are called among the
+    `known` ones, which have places."""
     suffix = barcodes.str.rpartition("-").get_level_values(2)
-    several = sorted(suffix.unique())
-    if len(several) == 1:
-        return positions, np.arange(len(barcodes))
-    wanted = str(row.get("suffix", ""))
+    if suffix.nunique() == 1:
+        return np.arange(len(barcodes)), barcodes
+    wanted, several = row.get("suffix", ""), sorted(suffix.unique())
     if wanted not in several:
         raise InputError(
-            f"{path}: holds {len(several)} sections, as `spaceranger aggr` writes them, told apart "
-            f"by the barcodes' suffix; give each a row with its 'suffix' ({', '.join(several)}) and "
+            f"{path}: holds {len(several)} sections, as `spaceranger aggr` writes them; give each "
+            f"a row with its 'suffix' ({', '.join(several)}), the end of its barcodes, and "
             "'spatial', the folder of its places."
         )
-    if not positions.index.str.endswith(f"-{wanted}").any():
-        positions = positions.set_axis(
-            positions.index.str.replace(r"-\d+$", f"-{wanted}", regex=True)
-        )
-    return positions, np.flatnonzero(suffix == wanted)
+    chosen = np.flatnonzero(suffix == wanted)
+    own = barcodes[chosen]
+    if not own.isin(known).any():  # a section's own file calls all of them -1
+        own = own.str.replace(r"\d+$", "1", regex=True)
+    return chosen, own
