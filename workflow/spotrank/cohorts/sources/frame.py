@@ -49,7 +49,7 @@ def _ratio(size, small, frame, slide):
     expected, slack = np.array(small) / frame.scale, 1 / frame.scale
     # a copy's size is rounded, and a level's too
     low, high = (size - 1) / (expected + slack), (size + 1) / (expected - slack)
-    if low.max() <= min(1, high.min()):
+    if low.max() <= 1 <= high.min():
         return 1.0
     if low.max() <= high.min():
         ratio = float(np.sqrt(np.prod(size / expected)))

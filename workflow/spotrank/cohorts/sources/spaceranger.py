@@ -33,6 +33,10 @@ def read(row, side_um):
     """
     outs = tenx.outs_of(row["folder"])
     spatial = Path(row.get("spatial", outs / "spatial"))
+    if not spatial.is_dir():
+        raise InputError(f"{outs}: has no folder 'spatial'; give that of the run's outputs (outs).")
+    if (spatial / "tissue_positions.parquet").exists():
+        raise InputError(f"{outs}: is of Visium HD; use source: visium_hd.")
     positions = tenx.read_positions(tenx.positions_of(spatial))
     scales = read_scales(spatial)
     um_per_px = _um_per_px(positions, scales, spatial)
