@@ -36,6 +36,7 @@ if workflow.is_main_process:
 
 
 wildcard_constraints:
+    home="[^/]+",
     revision="[^/]+",
     cohort="[^/]+",
     sample="[^/]+",

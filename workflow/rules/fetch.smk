@@ -32,7 +32,7 @@ rule simulate_table:
         "../scripts/simulate_table.py"
 
 
-HEST = f"{fetch.HEST}/{{revision}}"
+HEST = f"{fetch.HEST}/{{home}}"
 
 
 rule fetch:
@@ -40,12 +40,12 @@ rule fetch:
         st=f"{HEST}/st/{{sample}}.h5ad",
         metadata=f"{HEST}/metadata/{{sample}}.json",
     log:
-        "logs/fetch/{revision}/{sample}.log",
+        "logs/fetch/{home}/{sample}.log",
     localrule: True
     conda:
         "../../envs/embed.yaml"
     params:
-        revision="{revision}",
+        home="{home}",
         folder=HEST,
     script:
         "../scripts/fetch.py"
@@ -55,14 +55,14 @@ rule fetch_image:
     output:
         f"{HEST}/{{kind}}/{{sample}}.{{suffix}}",
     log:
-        "logs/fetch/{revision}/{kind}/{sample}.{suffix}.log",
+        "logs/fetch/{home}/{kind}/{sample}.{suffix}.log",
     wildcard_constraints:
         kind="wsis|patches",
     localrule: True
     conda:
         "../../envs/embed.yaml"
     params:
-        revision="{revision}",
+        home="{home}",
         folder=HEST,
     script:
         "../scripts/fetch.py"

@@ -1,4 +1,8 @@
-"""HEST-1k's files on the hub: which there are, and how they are brought."""
+"""HEST-1k's files on the hub: which there are, and how they are brought.
+
+A *home* is a revision of HEST-1k, or of another repository in its layout, `OWNER--NAME@REVISION`:
+the name of a folder in `HEST`.
+"""
 
 from pathlib import Path
 
@@ -7,45 +11,58 @@ from spotrank.cohorts import hub
 from spotrank.cohorts.sources.table import newest
 
 HEST = Path("resources/hest")  # of HEST-1k's own files, which belong to no cohort
-REPOSITORY = ("MahmoodLab/hest", "dataset")
+REPOSITORY = "MahmoodLab/hest"
+KIND = "dataset"
 SUFFIXES = {"st": "h5ad", "wsis": "tif", "patches": "h5", "metadata": "json"}
 
 
-def hest_table(revision):
-    """Path of HEST-1k's newest metadata table at a revision, from the hub unless it is here."""
-    folder = HEST / revision
+def home(repository, revision):
+    """The home that a repository has at a revision."""
+    return revision if repository == REPOSITORY else f"{repository.replace('/', '--')}@{revision}"
+
+
+def _repository(home):
+    """`(repository, revision)` of a home."""
+    repository, _, revision = home.rpartition("@")
+    return repository.replace("--", "/", 1) or REPOSITORY, revision
+
+
+def hest_table(home):
+    """Path of a home's newest metadata table, from the hub unless it is here."""
+    folder = HEST / home
     if not (table := newest(folder.glob("HEST_v*.csv"))):
-        commit = _commit(revision)
-        listing = hub.listing(*REPOSITORY, commit)
+        (repository, revision), commit = _repository(home), _commit(home)
+        listing = hub.listing(repository, KIND, commit)
         if not (table := newest(map(Path, listing))):
             raise InputError(
-                f"{REPOSITORY[0]}: there is no metadata table HEST_v*.csv at revision "
+                f"{repository}: there is no metadata table HEST_v*.csv at revision "
                 f"'{revision}'; correct 'revision'."
             )
         name = str(table)
-        hub.download(hub.files(*REPOSITORY, commit, [name])[name], folder / name)
+        hub.download(hub.files(repository, KIND, commit, [name])[name], folder / name)
         return folder / name
     return table
 
 
-def _commit(revision):
+def _commit(home):
     """The commit that a revision named first, kept beside the files: all of them come from that."""
-    kept = HEST / revision / "commit.txt"
+    kept = HEST / home / "commit.txt"
     if not kept.exists():
         # few tries: no plan is made without it, and somebody waits for the plan
-        commit = hub.commit_of(*REPOSITORY, revision, pauses=hub.FEW)
+        repository, revision = _repository(home)
+        commit = hub.commit_of(repository, KIND, revision, pauses=hub.FEW)
         with whole(kept) as path:
             path.write_text(f"{commit}\n")
     return kept.read_text().strip()
 
 
-def hest_files(revision, names, pauses=hub.PAUSES):
-    """`{name: hub.File}` of HEST-1k's files; `InputError` for one that is not in the data set."""
-    commit = _commit(revision)
-    found = hub.files(*REPOSITORY, commit, names, pauses)
+def hest_files(home, names, pauses=hub.PAUSES):
+    """`{name: hub.File}` of a home's files; `InputError` for one that is not in the data set."""
+    repository, revision = _repository(home)
+    found = hub.files(repository, KIND, _commit(home), names, pauses)
     if missing := [name for name in names if name not in found]:
         raise InputError(
-            f"{REPOSITORY[0]} has no {missing[0]} at revision '{revision}', though its table names "
+            f"{repository} has no {missing[0]} at revision '{revision}', though its table names "
             "the sample; leave it out, or use patches.source: wsis."
         )
     return found
@@ -56,8 +73,8 @@ def name_of(kind, sample):
     return f"{kind}/{sample}.{SUFFIXES[kind]}"
 
 
-def bring(revision, paths):
-    """Download HEST-1k's files whose `paths` are these, each whole and checked."""
-    names = {str(Path(path).relative_to(HEST / revision)): path for path in paths}
-    for name, file in hest_files(revision, list(names)).items():
+def bring(home, paths):
+    """Download a home's files whose `paths` are these, each whole and checked."""
+    names = {str(Path(path).relative_to(HEST / home)): path for path in paths}
+    for name, file in hest_files(home, list(names)).items():
         hub.download(file, names[name])

@@ -112,5 +112,7 @@ class MadeBy:
         options = self.study.cohorts[cohort]
         keys = ("source", "folder", "revision", "counts_layer")
         where = {key: options[key] for key in keys if key in options}
+        if options["source"] == "hest":
+            where["revision"] = self.study.sources[cohort].home
         where["embeddings"] = options.get("embeddings", {}).get(encoder)
         return {key: provenance.public(str(value)) for key, value in where.items()}

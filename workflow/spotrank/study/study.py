@@ -133,12 +133,12 @@ class Study:
 
     @property
     def hest_samples(self):
-        """`{revision: samples}` of HEST-1k that the study needs."""
+        """`{home: samples}` of HEST-1k that the study needs, see `fetch`."""
         wanted = {}
         for cohort, options in self.cohorts.items():
             if options["source"] == "hest":
-                wanted.setdefault(options["revision"], []).extend(self.samples[cohort].index)
-        return {revision: sorted(set(samples)) for revision, samples in wanted.items()}
+                wanted.setdefault(self.sources[cohort].home, []).extend(self.samples[cohort].index)
+        return {home: sorted(set(samples)) for home, samples in wanted.items()}
 
     @property
     def hest_kinds(self):

@@ -66,13 +66,17 @@ class Simulated(Source):
 
 
 class Hest(Source):
-    """HEST-1k itself, fetched from the hub."""
+    """HEST-1k itself, or another repository in its layout, fetched from the hub."""
+
+    def __init__(self, name, cohort):
+        super().__init__(name, cohort)
+        self.home = fetch.home(cohort["repository"], cohort["revision"])
 
     def table(self):
-        return fetch.hest_table(self.cohort["revision"])
+        return fetch.hest_table(self.home)
 
     def path(self, kind, sample):
-        return fetch.HEST / self.cohort["revision"] / fetch.name_of(kind, sample)
+        return fetch.HEST / self.home / fetch.name_of(kind, sample)
 
 
 class Local(Source):

@@ -10,7 +10,6 @@ from scipy import sparse
 
 from spotrank.base.store import whole
 
-
 # version of the numbers: raise it with them, and every sample imported before is stale
 NUMBERS = 1
 
