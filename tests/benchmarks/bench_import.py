@@ -22,7 +22,6 @@ from spotrank.cohorts.sources import visium_hd, xenium
 
 TRANSCRIPTS, GENES_OF_PANEL = 50_000_000, 377
 BINS, GENES, GENES_OF_BIN = 419, 18_000, 700  # 16 µm; genes of a bin are some, not all
-SIZE = (50_000, 50_000)  # px of the slide
 READERS = {"xenium": xenium, "visium_hd": visium_hd}
 
 
@@ -100,7 +99,7 @@ def read(source, folder):
     """Read a run and print its CPU seconds, peak MB of memory, spots and counts."""
     row = {"folder": folder, "image": f"{folder}/x.tif", "alignment": "aligned"}
     start = time.process_time()
-    sample = READERS[source].read(row, 112, SIZE)
+    sample = READERS[source].read(row, 112)
     seconds = time.process_time() - start
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     counts = sample.counts.sum(dtype=float)
