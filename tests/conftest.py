@@ -36,7 +36,7 @@ def her2st():
 
 @pytest.fixture(scope="session")
 def layouts():
-    """Real outputs of Space Ranger and Xenium, and stores of SpatialData."""
+    """Folders of real runs, as machines' software and libraries wrote them."""
     return need(Path(os.environ.get("SPOTRANK_DATA", SHARED / "data")) / "layouts")
 
 

@@ -21,7 +21,9 @@ from loopback import TOKEN, Hub, of_folder
 from runs import snakemake
 from safetensors.torch import save_file
 
-from spotrank.cohorts import fetch, simulate
+from spotrank.cohorts import simulate
+from spotrank.cohorts.sources import table as tables
+from spotrank.cohorts.sources.registry import Hest
 from spotrank.encoders import embed, registry
 
 CONFIGS = ROOT / "config/published"
@@ -65,12 +67,12 @@ def repositories(folder, configs, table):
     table: HEST-1k's real metadata table, whose rows of these samples are served: patients and
     queries are as they are. The samples' files are those of a few simulated ones.
     """
-    rows = fetch.read_table(table)
+    rows = tables.read_table(table)
     wanted = {
         sample
         for config in configs
         for name, cohort in config["cohorts"].items()
-        for sample in fetch._chosen(name, cohort, rows.set_index("id"))
+        for sample in Hest(name, cohort).chosen(rows.set_index("id"))
     }
     rows = rows[rows["id"].isin(wanted)]
     blocks = any(

@@ -8,14 +8,14 @@ import yaml
 from conftest import ROOT, need
 
 from spotrank.base.store import InputError
-from spotrank.cohorts import fetch
+from spotrank.cohorts.sources import table
 from spotrank.study import cost
 from spotrank.study.files import Files
 from spotrank.study.study import Study
 
 TASKS = [
     f"{study}/{task}"
-    for study, tasks in yaml.safe_load(fetch.TASKS.read_text()).items()
+    for study, tasks in yaml.safe_load(table.TASKS.read_text()).items()
     for task in tasks
 ]
 
@@ -37,7 +37,7 @@ def study(samples, strategy="leave_one_patient_out", **more):
 
 @pytest.mark.parametrize("task", TASKS)
 def test_tasks(hest, task):
-    published = fetch.task(task, "samples")
+    published = table.task(task, "samples")
     if "test" not in published:
         with pytest.raises(InputError, match=r"needs split.ids with a 'test', or a task that has"):
             study(task, "fixed", genes={"selection": "variance"})
@@ -55,7 +55,7 @@ def test_folds_of_the_benchmark_are_as_published(hest, reference):
     folds = pd.read_csv(reference / "published/hest_bench_folds.tsv", sep="\t")
     for task, rows in folds.groupby("task"):
         tests = [ids.split(",") for ids in rows["test_samples"]]
-        assert fetch.task(f"HEST-Benchmark/{task}", "samples")["test"] == tests
+        assert table.task(f"HEST-Benchmark/{task}", "samples")["test"] == tests
 
 
 def test_query(hest):

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 from snakemake.cli import parse_config
 
-from spotrank.cohorts import fetch
+from spotrank.cohorts.sources import table as tables
 from spotrank.study.study import Study
 
 PLAIN = "id,patient,dataset_title\nS1,P 1,a\nS2,P 1,a\nS3,,b\n"
@@ -29,7 +29,7 @@ WRITTEN = {
 def test_a_table_is_read_as_it_is_meant(tmp_path, content):
     path = tmp_path / "HEST_v1_1_0.csv"
     path.write_bytes(content)
-    found = fetch.read_table(path)[["id", "patient", "dataset_title"]]
+    found = tables.read_table(path)[["id", "patient", "dataset_title"]]
     assert found.fillna("").to_numpy().tolist() == [
         ["S1", "P 1", "a"],
         ["S2", "P 1", "a"],

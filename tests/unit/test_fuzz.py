@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 
 from spotrank.base.store import InputError
-from spotrank.cohorts import fetch, hest
+from spotrank.cohorts import hest
+from spotrank.cohorts.sources import table
 from spotrank.encoders import loading, registry, stored
 from spotrank.genes import panel
 from spotrank.spots import pair, slides
@@ -123,7 +124,7 @@ READERS = {  # name of a file, how it comes about, how it is read
     "SIM1.h5ad": (None, lambda path: pair.pair(path, path.with_name("SIM1.json"), QC, PATCHES)),
     "SIM1.tif": (None, slide),
     "SIM1.json": (None, hest.read_pixel_size),
-    "HEST_v1_1_0.csv": (None, fetch.read_table),
+    "HEST_v1_1_0.csv": (None, table.read_table),
     "patches.h5": (
         write_patches,
         lambda path: read_all(slides.FilePatches(path, PATCHES, 0.5, 16)),

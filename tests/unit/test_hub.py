@@ -267,3 +267,16 @@ def test_a_sample_that_the_data_set_lacks(loopback, tmp_path, monkeypatch):
     assert (fetch.HEST / "main/st/A.h5ad").read_bytes() == LARGE
     with pytest.raises(InputError, match=r"has no st/B.h5ad at revision 'main'"):
         fetch.bring("main", [fetch.HEST / "main/st/B.h5ad"])
+
+
+def test_another_repository_in_the_same_layout(loopback, tmp_path, monkeypatch):
+    """Its files lie beside HEST-1k's own, and are not taken for them."""
+    monkeypatch.chdir(tmp_path)
+    files = loopback.repositories["dataset", "MahmoodLab/hest"]
+    loopback.repositories["dataset", "some-lab/HEST-like"] = files | {"st/A.h5ad": b"other"}
+    home = fetch.home("some-lab/HEST-like", "main")
+    assert fetch.hest_table(home) == fetch.HEST / "some-lab--HEST-like@main/HEST_v1_10_0.csv"
+    fetch.bring(home, [fetch.HEST / home / "st/A.h5ad"])
+    fetch.bring("main", [fetch.HEST / "main/st/A.h5ad"])
+    assert (fetch.HEST / home / "st/A.h5ad").read_bytes() == b"other"
+    assert (fetch.HEST / "main/st/A.h5ad").read_bytes() == LARGE

@@ -8,7 +8,6 @@ import zlib
 import h5py
 import numpy as np
 import openslide
-import pandas as pd
 import pytest
 import tifffile
 from bad_files import PATCHES
@@ -16,7 +15,8 @@ from conftest import ROOT
 from PIL import Image
 
 from spotrank.base.store import InputError
-from spotrank.cohorts import fetch, patch_files, slide_files
+from spotrank.cohorts import patch_files, slide_files
+from spotrank.cohorts.sources.registry import Local
 from spotrank.encoders import embed
 from spotrank.spots import slides
 
@@ -52,7 +52,7 @@ def test_of_files_called_slides_the_one_that_openslide_knows(folder):
 def test_hidden_names_are_no_samples(own_cohort):
     (own_cohort / "st/._SIM1.h5ad").write_bytes(b"\0\5\x16\7")
     local = {"source": "local", "folder": str(own_cohort)}
-    chosen = fetch.samples("c", local, pd.Series(dtype=str))
+    chosen = Local("c", local).samples()
     assert "._SIM1" not in chosen.index
     assert "SIM1" in chosen.index
 

@@ -1,6 +1,7 @@
 """Stores of SpatialData: real ones of zarr 2 and 3, and made-up ones of what these lack."""
 
 import json
+import pickle
 import re
 import shutil
 from pathlib import Path
@@ -612,10 +613,54 @@ def test_stale_notes_of_a_store_are_not_believed(tmp_path):
     assert read(row).found["picture"] == f"slide ({WIDTH} × {HEIGHT} px)"
 
 
-def test_no_array_is_unpickled(tmp_path):
-    """A codec of numcodecs runs what is pickled in an array."""
+class Hostile:
+    """What makes a folder as it is unpickled."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return Path.mkdir, (self.path,)
+
+
+@pytest.mark.parametrize("filters", [["pickle"], ["vlen-utf8", "pickle"]])
+def test_no_array_is_unpickled(tmp_path, filters):
     row = made_up(tmp_path / "s.zarr", 2)
-    meta = tmp_path / "s.zarr/images/he/s0/.zarray"
-    filters = json.loads(meta.read_text()) | {"dtype": "|O", "filters": [{"id": "pickle"}]}
-    meta.write_text(json.dumps(filters | {"fill_value": None}))
-    assert "not a readable store of SpatialData" in refused(row)
+    array = tmp_path / "s.zarr/images/he/s0"
+    coded = {"dtype": "|O", "filters": [{"id": name} for name in filters], "compressor": None}
+    about = json.loads((array / ".zarray").read_text()) | coded | {"fill_value": ""}
+    (array / ".zarray").write_text(json.dumps(about))
+    for chunk in array.glob("[0-9]*"):
+        chunk.write_bytes(pickle.dumps(Hostile(tmp_path / "made")))
+    with pytest.raises(InputError):
+        list(spatialdata.image_blocks(row)[1])
+    assert not (tmp_path / "made").exists()
+    pickle.loads(chunk.read_bytes())
+    assert (tmp_path / "made").exists()
+
+
+def test_bins_of_visium_hd_are_pooled_to_patches(tmp_path):
+    """Of 14 × 14 bins of 8 µm a square of 112 µm, kept if half of it is in tissue."""
+    rows, columns = (part.ravel() for part in np.mgrid[14:35, 0:28])
+    centres = np.column_stack([900 - 16.0 * columns, 5 + 16.0 * rows])  # mirrored, 16 px a bin
+    counts = np.ones((len(rows), 2))
+    counts[columns >= 14, 1] = 3
+    root = write_store(tmp_path / "s.zarr")
+    add_raster(root, "images", "he", PICTURE, [step("identity", "cyx")])
+    add_shapes(root, "hd_square_008um", shapely.points(centres), range(len(rows)), HERE)
+    grid = {"array_row": rows, "array_col": columns}
+    add_table(root, counts, range(len(rows)), "hd_square_008um", "square_008um", obs=grid)
+    row = {"folder": str(tmp_path / "s.zarr")}
+    sample = read(row)
+    names = [f"s_112um_0000{row}_0000{column}" for row, column in ((1, 0), (1, 1), (2, 0), (2, 1))]
+    assert sample.barcodes.tolist() == names
+    np.testing.assert_array_equal(
+        sample.counts.toarray(), [[196, 196], [196, 588], [98, 98], [98, 294]]
+    )
+    whole = [900 - 16 * 6.5, 5 + 16 * 20.5]  # middle of the columns 0 to 13 and the rows 14 to 27
+    np.testing.assert_allclose(sample.places[0], whole)
+    np.testing.assert_allclose(sample.places[3], np.add(whole, (-224, 224)))  # of the whole square
+    assert sample.um_per_px == pytest.approx(8 / 16)
+    assert sample.pitch_um == 112
+    with pytest.raises(InputError, match="patches of 100 µm are no whole number of bins of 8 µm"):
+        spatialdata.read(row, 100, (WIDTH, HEIGHT))

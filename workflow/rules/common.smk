@@ -10,6 +10,8 @@ from spotrank.base.code import code_hash, numbers
 from spotrank.base.store import InputError
 from spotrank.base.words import as_list
 from spotrank.cohorts import fetch, h5ad
+from spotrank.cohorts.sources import registry as sources
+from spotrank.cohorts.sources import sample as own_samples
 from spotrank.encoders import registry
 from spotrank.report import published
 from spotrank.spots import pair, split
@@ -34,6 +36,7 @@ if workflow.is_main_process:
 
 
 wildcard_constraints:
+    home="[^/]+",
     revision="[^/]+",
     cohort="[^/]+",
     sample="[^/]+",

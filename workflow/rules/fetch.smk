@@ -11,7 +11,7 @@ rule simulate:
         mem_mb=memory(2000, 0),
         runtime=minutes(10),
     params:
-        cohort=lambda wildcards: study.simulation(wildcards.cohort),
+        cohort=lambda wildcards: study.sources[wildcards.cohort].options(),
         numbers=numbers("simulate"),
     script:
         "../scripts/simulate.py"
@@ -26,13 +26,13 @@ rule simulate_table:
     conda:
         "../../envs/data.yaml"
     params:
-        cohort=lambda wildcards: study.simulation(wildcards.cohort),
+        cohort=lambda wildcards: study.sources[wildcards.cohort].options(),
         numbers=numbers("simulate"),
     script:
         "../scripts/simulate_table.py"
 
 
-HEST = f"{fetch.HEST}/{{revision}}"
+HEST = f"{fetch.HEST}/{{home}}"
 
 
 rule fetch:
@@ -40,12 +40,12 @@ rule fetch:
         st=f"{HEST}/st/{{sample}}.h5ad",
         metadata=f"{HEST}/metadata/{{sample}}.json",
     log:
-        "logs/fetch/{revision}/{sample}.log",
+        "logs/fetch/{home}/{sample}.log",
     localrule: True
     conda:
         "../../envs/embed.yaml"
     params:
-        revision="{revision}",
+        home="{home}",
         folder=HEST,
     script:
         "../scripts/fetch.py"
@@ -55,14 +55,14 @@ rule fetch_image:
     output:
         f"{HEST}/{{kind}}/{{sample}}.{{suffix}}",
     log:
-        "logs/fetch/{revision}/{kind}/{sample}.{suffix}.log",
+        "logs/fetch/{home}/{kind}/{sample}.{suffix}.log",
     wildcard_constraints:
         kind="wsis|patches",
     localrule: True
     conda:
         "../../envs/embed.yaml"
     params:
-        revision="{revision}",
+        home="{home}",
         folder=HEST,
     script:
         "../scripts/fetch.py"

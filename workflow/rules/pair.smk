@@ -16,7 +16,7 @@ rule pair:
         qc=study.config["spots"],
         patches=study.config["patches"],
         counts_layer=lambda wildcards: study.cohorts[wildcards.cohort].get("counts_layer"),
-        simulated=lambda wildcards: study.is_simulated(wildcards.cohort),
+        simulated=lambda wildcards: study.sources[wildcards.cohort].simulated,
         numbers=pair.NUMBERS,
     script:
         "../scripts/pair.py"

@@ -1,4 +1,4 @@
-METADATA = {name: str(fetch.table_path(name, own)) for name, own in study.cohorts.items()}
+METADATA = {name: str(source.table()) for name, source in study.sources.items()}
 
 
 rule splits:
@@ -65,7 +65,7 @@ rule tables:
         runtime=minutes(30),
     params:
         config=study.config,
-        tables=[path for name, path in METADATA.items() if not study.is_simulated(name)],
+        tables=[path for name, path in METADATA.items() if not study.sources[name].simulated],
         cells=lambda wildcards: made_by.cells(),
         marks_holes=study.marks_holes,
         found=lambda wildcards: found(fits("scores/scores.parquet")),

@@ -5,4 +5,4 @@ from spotrank.base.store import job
 with job(snakemake.log[0]):
     from spotrank.cohorts import fetch
 
-    fetch.bring(snakemake.wildcards.revision, snakemake.output)
+    fetch.bring(snakemake.wildcards.home, snakemake.output)

@@ -16,13 +16,13 @@ def downloads(hest, kinds, specs):
     The hub is asked for nothing that is here.
     """
     rows, notes = [], []
-    for revision, samples in hest.items():
-        folder = fetch.HEST / revision
+    for home, samples in hest.items():
+        folder = fetch.HEST / home
         for kind in kinds:
             names = [fetch.name_of(kind, sample) for sample in samples]
             here = [folder / name for name in names if (folder / name).exists()]
             missing = [name for name in names if not (folder / name).exists()]
-            files = fetch.hest_files(revision, missing, hub.FEW).values() if missing else []
+            files = fetch.hest_files(home, missing, hub.FEW).values() if missing else []
             rows.append(_row(f"HEST-1k {kind}", here, files))
     for name, spec in specs.items():
         if not registry.from_hub(spec):

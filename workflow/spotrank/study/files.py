@@ -5,7 +5,7 @@ from itertools import product
 from pathlib import Path
 
 from spotrank.base.store import InputError
-from spotrank.cohorts import fetch, h5ad
+from spotrank.cohorts import h5ad
 from spotrank.encoders import registry, stored
 from spotrank.report import published
 from spotrank.spots import features
@@ -25,7 +25,7 @@ class Files:
 
     def path(self, cohort, kind, sample):
         """Path of a sample's file of a kind ('st', 'metadata', 'wsis', 'patches')."""
-        return str(fetch.path(cohort, self.study.cohorts[cohort], kind, sample))
+        return str(self.study.sources[cohort].path(kind, sample))
 
     def weights(self, encoder):
         """The encoder's file of weights, local or from the hub, as a list of input files."""
@@ -89,7 +89,7 @@ class Files:
     def check_genes(self):
         """Raise for genes of files that are here and can't be compared; reads 10 ms a sample."""
         for cohort, options in self.study.cohorts.items():
-            if options["source"] == "simulated" or self._is_done:
+            if self.study.sources[cohort].simulated or self._is_done:
                 continue
             layer, genes = options.get("counts_layer"), {}
             for sample in self.study.samples[cohort].index:

@@ -42,7 +42,7 @@ class MadeBy:
         made_by = self.embeddings(cohort, encoder)
         of_fold = folds[int(fold)]
         lists = {name: self.study.gene_lists[name] for name in filter(None, (panel, ranking))}
-        stages = ["panel", "fit"] + ["simulate"] * self.study.is_simulated(cohort)
+        stages = ["panel", "fit"] + ["simulate"] * self.study.sources[cohort].simulated
         return {
             "samples": samples_of(of_fold, "train", "validation", "test"),
             "fold": of_fold,
@@ -107,10 +107,12 @@ class MadeBy:
 
     def _source(self, cohort, encoder):
         """Where a cohort's counts and images, or its embeddings, come from."""
-        if self.study.is_simulated(cohort):
-            return self.study.simulation(cohort)
+        if self.study.sources[cohort].simulated:
+            return self.study.sources[cohort].options()
         options = self.study.cohorts[cohort]
         keys = ("source", "folder", "revision", "counts_layer")
         where = {key: options[key] for key in keys if key in options}
+        if options["source"] == "hest":
+            where["revision"] = self.study.sources[cohort].home
         where["embeddings"] = options.get("embeddings", {}).get(encoder)
         return {key: provenance.public(str(value)) for key, value in where.items()}

@@ -7,7 +7,8 @@ import yaml
 
 from spotrank.base.store import RESOURCES
 from spotrank.base.words import one_of, path_safe
-from spotrank.cohorts import fetch
+from spotrank.cohorts.sources import patients, table
+from spotrank.cohorts.sources.registry import SOURCES
 from spotrank.spots import split
 from spotrank.study import config as configs
 from spotrank.study import grids, units
@@ -35,9 +36,12 @@ class Study:
         self.name = self.config["study"]
         self.cohorts = self.config["cohorts"]
         self.synthetic = self._synthetic()
+        self.sources = {
+            name: SOURCES[cohort["source"]](name, cohort) for name, cohort in self.cohorts.items()
+        }
         self.samples = {
-            name: fetch.samples(name, cohort, units.known()["donor"])
-            for name, cohort in self.cohorts.items()
+            name: patients.samples(source, units.known()["donor"])
+            for name, source in self.sources.items()
         }
         self.encoders, self.trained_on = grids.encoders(self.config)
         self.panels = grids.panels(self.config["genes"])
@@ -50,8 +54,8 @@ class Study:
         found = units.remembered(self.name)
         self.remarks = [
             remark
-            for name, cohort in self.cohorts.items()
-            for remark in units.settle(name, cohort, self.samples[name], found.get(name, ()))
+            for name, source in self.sources.items()
+            for remark in units.settle(source, self.samples[name], found.get(name, ()))
         ]
         self.patients, self.sections = (
             {name: own[column].to_dict() for name, own in self.samples.items()}
@@ -86,7 +90,7 @@ class Study:
         """Samples that the config, or else the published split of the cohort's task, names."""
         named, task = self.config["split"]["ids"].get(cohort), self.cohorts[cohort].get("samples")
         if named is None and strategy == "fixed" and isinstance(task, str):
-            task = fetch.task(task, f"cohorts.{cohort}.samples")
+            task = table.task(task, f"cohorts.{cohort}.samples")
             named = {key: task[key] for key in ("validation", "test") if key in task}
             named = {{"test": "folds"}.get(key, key): ids for key, ids in named.items()}
         return named or {}
@@ -109,18 +113,18 @@ class Study:
         path_safe(self.heads, "heads")
         path_safe(self.auxiliary, "auxiliary")
 
-    def simulation(self, cohort):
-        """Arguments of `simulate.design`."""
-        return {key: value for key, value in self.cohorts[cohort].items() if key != "source"}
-
     @property
     def gap_um(self):
         """Distance in µm between spots of one slide that train and such that validate or test.
 
         By default a patch's diagonal, so that no two of their patches overlap.
         """
-        side = self.config["patches"]["size"] * self.config["patches"]["um_per_px"]
-        return self.config["split"].get("gap_um", side * 2**0.5)
+        return self.config["split"].get("gap_um", self.side_um * 2**0.5)
+
+    @property
+    def side_um(self):
+        """Side of a patch in µm."""
+        return self.config["patches"]["size"] * self.config["patches"]["um_per_px"]
 
     def batch_size(self, encoder):
         """Patches that an encoder takes at a time."""
@@ -129,12 +133,12 @@ class Study:
 
     @property
     def hest_samples(self):
-        """`{revision: samples}` of HEST-1k that the study needs."""
+        """`{home: samples}` of HEST-1k that the study needs, see `fetch`."""
         wanted = {}
         for cohort, options in self.cohorts.items():
             if options["source"] == "hest":
-                wanted.setdefault(options["revision"], []).extend(self.samples[cohort].index)
-        return {revision: sorted(set(samples)) for revision, samples in wanted.items()}
+                wanted.setdefault(self.sources[cohort].home, []).extend(self.samples[cohort].index)
+        return {home: sorted(set(samples)) for home, samples in wanted.items()}
 
     @property
     def hest_kinds(self):
@@ -228,9 +232,6 @@ class Study:
         if not self.synthetic:
             return []
         return ["strank_table1"] + ["strank_table3"] * bool(self.synthetic["list_sizes"])
-
-    def is_simulated(self, cohort):
-        return self.cohorts[cohort]["source"] == "simulated"
 
     def leak(self, cohort, strategy, fold, panel, encoder):
         """What a fold leaks, in words, or ''."""

@@ -8,7 +8,6 @@ from pathlib import Path
 import pandas as pd
 
 from spotrank.base.store import RESOURCES, InputError, write_texts
-from spotrank.cohorts import fetch
 from spotrank.spots import sections
 
 FOUND = "results/{study}/sections.json"
@@ -54,20 +53,20 @@ def remember(study):
     ]
 
 
-def settle(name, cohort, samples, found=()):
+def settle(source, samples, found=()):
     """Join samples that are one section; returns sentences on what a user must know of a cohort.
 
-    name: the cohort's name; cohort: its part of the config; samples: its metadata, which gets the
-    column `section`; found: groups of samples that an earlier run found to be one section. Samples
+    source: the cohort's, see `registry.Source`; samples: its metadata, which gets the column
+    `section`; found: groups of samples that an earlier run found to be one section. Samples
     of one section are of one patient, with all others of the patients that the table gives them:
     those that `known` lists, and those whose files have equal counts or pixels.
     """
     samples["section"] = samples.index
-    remarks = []
-    if others := fetch.no_tables(cohort):
+    name, remarks = source.name, []
+    if others := source.not_read():
         remarks.append(
             f"cohorts.{name}: {', '.join(others)}: not read, for only names such as "
-            f"HEST_v1_1_0.csv are of tables; read is {fetch.table_path(name, cohort).name}."
+            f"HEST_v1_1_0.csv are of tables; read is {source.table().name}."
         )
     listed = known()["section"].reindex(samples.index).dropna()
     pairs = [list(own) for own in listed.groupby(listed).groups.values() if len(own) > 1]
@@ -76,7 +75,7 @@ def settle(name, cohort, samples, found=()):
             f"cohorts.{name}: {', '.join(map(' = '.join, pairs))}: likely one section each under "
             "two ids (resources/donors.tsv); each counts as one sample, of one patient."
         )
-    equal = _alike(name, cohort, samples)
+    equal = _alike(source, samples)
     equal += [(own, "counts or pixels") for own in found if {*own} <= {*samples.index}]
     remarks += [
         f"cohorts.{name}: {' and '.join(own)} have equal {what}: they count as one sample, of one "
@@ -88,15 +87,15 @@ def settle(name, cohort, samples, found=()):
     return remarks
 
 
-def _alike(name, cohort, samples):
+def _alike(source, samples):
     """`sections.alike` of files that no job brings."""
-    if cohort["source"] != "local":
+    if not source.here:
         return []
     files = {"st": {}, "wsis": {}}
     for kind, found in files.items():
         for sample in samples.index:
             try:
-                found[sample] = fetch.path(name, cohort, kind, sample)
+                found[sample] = Path(source.path(kind, sample))
             except InputError:  # `files.Files` says so where it is needed
                 continue
     return sections.alike(files["st"], files["wsis"])

@@ -40,7 +40,6 @@ class Store:
     """A store of SpatialData, of zarr 2 or 3. folder: its path."""
 
     def __init__(self, folder):
-        import numcodecs
         import zarr
 
         if not Path(folder).is_dir():
@@ -48,7 +47,6 @@ class Store:
                 f"{folder}: is no folder, as stores of SpatialData are; unpack it, or correct "
                 "'folder'."
             )
-        numcodecs.registry.codec_registry.pop("pickle", None)  # a hostile array would run code
         self.folder = Path(folder)
         # what lies there counts, not what was once noted of it
         self.root = zarr.open_group(self.folder, mode="r", use_consolidated=False)

@@ -2,14 +2,14 @@
 labels and a picture in a coordinate system with them."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from spotrank.base.store import InputError
-from spotrank.cohorts.sources import transforms
+from spotrank.cohorts.sources import tenx, transforms, visium_hd
 from spotrank.cohorts.sources.annotated import Table
 from spotrank.cohorts.sources.elements import Raster, listed, opened
 from spotrank.cohorts.sources.sample import Sample
@@ -25,13 +25,14 @@ APART = 1  # px between two answers of where a spot lies, at most
 
 
 def read(row, side_um, slide_size):
-    """A sample of a store, see `sample.Sample`; a spot is a row of the table: a spot or a cell.
+    """A sample of a store, see `sample.Sample`; a spot is a row of the table, a spot or a cell, but
+    bins of Visium HD are pooled to squares of `side_um`, as `visium_hd` does.
 
     row: `folder`, that of the store, and where needed names in it: `table`; `region`, which shapes
     or labels, where the table annotates several; `image`, a picture, or the path of a slide that is
     one of the pictures; `system` of coordinates, where several disagree; `layer` of the counts, or
     'raw'; `gene_names`, a column of var; and `um_per_px` of the slide, where nothing tells.
-    side_um: not used, nothing is pooled; slide_size: width and height in px, see `_fit`.
+    slide_size: width and height in px, see `_fit`.
     Raises `InputError` for what is missing, ambiguous, no count or not in full resolution.
     """
     with opened(row["folder"]) as store:
@@ -41,7 +42,7 @@ def read(row, side_um, slide_size):
         places = transforms.apply(fit.to_slide @ systems[fit.system], centres)
         um_per_px, pitch_um, told_by = _lengths(store, row, table, fit, places)
         counts, genes = table.read_counts()
-    return Sample(
+    sample = Sample(
         counts=counts,
         genes=genes,
         barcodes=table.barcodes(),
@@ -50,6 +51,9 @@ def read(row, side_um, slide_size):
         pitch_um=pitch_um,
         found=table.found | fit.found() | {"µm/px by": told_by},
     )
+    if pitch_um in (None, SPOTS):
+        return sample
+    return _pooled(sample, table.obs.iloc[table.rows], side_um, table.where)
 
 
 def image_blocks(row):
@@ -244,3 +248,35 @@ def _by_scale(store, fit):
         if IN_UM.match(name) and (own := store.systems(kind, name).get(fit.system)) is not None
         if not np.isclose(transforms.scale_of(own), 1)
     ]
+
+
+def _pooled(sample, obs, side_um, where):
+    """A sample of bins as one of squares, kept where enough of their bins are there."""
+    bin_um, n = sample.pitch_um, round(side_um / sample.pitch_um)
+    if n * bin_um != side_um or bin_um <= visium_hd.FINEST:
+        raise InputError(
+            f"{where}: patches of {side_um:g} µm are no whole number of bins of {bin_um} µm, or "
+            "these are too many; name another table of bins in the column 'table' of the table of "
+            "samples, or set patches.size and patches.um_per_px to fit."
+        )
+    positions = obs[["array_row", "array_col"]].astype(int)
+    positions = positions.assign(x=sample.places[:, 0], y=sample.places[:, 1])
+    squares, of_bin = np.unique(
+        positions[["array_row", "array_col"]] // n, axis=0, return_inverse=True
+    )
+    kept = np.bincount(of_bin) >= visium_hd.IN_TISSUE * n**2
+    if not kept.any():
+        raise InputError(
+            f"{where}: has half of the bins of no square of {side_um:g} µm; name another in the "
+            "column 'table' of the table of samples."
+        )
+    grid, off = visium_hd.grid_of(positions, where)
+    found = {"bins": f"{bin_um} µm, {len(of_bin):,}", "squares": f"{kept.sum():,} of {len(kept):,}"}
+    return replace(
+        sample,
+        counts=visium_hd.pool(sample.counts, of_bin, len(squares))[kept],
+        barcodes=tenx.names_of_squares(squares[kept], side_um),
+        places=visium_hd.centres_of(squares, of_bin, n, grid, off)[kept],
+        pitch_um=float(side_um),
+        found=sample.found | found,
+    )

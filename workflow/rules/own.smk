@@ -1,0 +1,40 @@
+OWN = f"{sources.OWN}/{{cohort}}"
+
+
+rule import_slide:
+    input:
+        lambda wildcards: study.sources[wildcards.cohort].image(wildcards.sample),
+    output:
+        f"{OWN}/wsis/{{sample}}.tif",
+    log:
+        "logs/import/{cohort}/{sample}.slide.log",
+    conda:
+        "../../envs/data.yaml"
+    resources:
+        mem_mb=memory(4000, 0),
+        runtime=minutes(120),
+    script:
+        "../scripts/import_slide.py"
+
+
+rule import_sample:
+    input:
+        run=lambda wildcards: study.sources[wildcards.cohort].files(wildcards.sample),
+        slide=lambda wildcards: files.path(wildcards.cohort, "wsis", wildcards.sample),
+    output:
+        st=f"{OWN}/st/{{sample}}.h5ad",
+        metadata=f"{OWN}/metadata/{{sample}}.json",
+    log:
+        "logs/import/{cohort}/{sample}.log",
+    conda:
+        "../../envs/data.yaml"
+    resources:
+        mem_mb=memory(4000, 10, "run"),
+        runtime=minutes(120),
+    params:
+        source=lambda wildcards: study.cohorts[wildcards.cohort]["source"],
+        row=lambda wildcards: study.sources[wildcards.cohort].row(wildcards.sample),
+        side_um=study.side_um,
+        numbers=own_samples.NUMBERS,
+    script:
+        "../scripts/import_sample.py"

@@ -1,0 +1,190 @@
+"""Sources of samples: where the table of a cohort and the files of its samples are.
+
+A source is a class and a row of `SOURCES`: `SOURCES[cohort["source"]](name, cohort)`, of the
+cohort's name and its part of the config. One that reads runs of a machine is `Runs` with the module
+that reads them.
+"""
+
+from functools import partial
+from pathlib import Path
+
+from spotrank.base.store import InputError
+from spotrank.cohorts import fetch, simulate, slide_files, slide_import
+from spotrank.cohorts.sources import spaceranger
+from spotrank.cohorts.sources import table as tables
+
+FOLDER = Path("resources/cohorts")  # of cohorts that the workflow makes ...
+OWN = Path("resources/own")  # ... and imports
+
+
+class Source:
+    """A cohort laid out as HEST-1k lays out its samples.
+
+    here: whether files are the user's and lie there from the start; simulated: whether the truth
+    behind the counts is known.
+    """
+
+    here, simulated = False, False
+
+    def __init__(self, name, cohort):
+        self.name, self.cohort = name, cohort
+
+    def samples(self):
+        """The metadata of the samples that the config asks for, indexed by `sample`."""
+        table = tables.read(self.table()).set_index("id").rename_axis("sample")
+        return table.loc[self.chosen(table)]
+
+    def chosen(self, table):
+        """Ids that the config names, finds by a query, or takes from a published task."""
+        wanted, key = self.cohort.get("samples"), f"cohorts.{self.name}.samples"
+        if isinstance(wanted, str):
+            wanted = tables.task(wanted, key)["samples"]
+        if isinstance(wanted, dict):
+            return tables.query(table, wanted, key)
+        return tables.named(table, wanted or self._all(), self.name)
+
+    def not_read(self):
+        """Names of files like tables that are not read."""
+        return []
+
+
+class Simulated(Source):
+    simulated = True
+
+    def options(self):
+        """Arguments of `simulate.design`."""
+        return {key: value for key, value in self.cohort.items() if key != "source"}
+
+    def samples(self):
+        return simulate.design(**self.options()).set_index("id").rename_axis("sample")
+
+    def table(self):
+        return FOLDER / self.name / "HEST_v1_1_0.csv"
+
+    def path(self, kind, sample):
+        return FOLDER / self.name / fetch.name_of(kind, sample)
+
+
+class Hest(Source):
+    """HEST-1k itself, or another repository in its layout, fetched from the hub."""
+
+    def __init__(self, name, cohort):
+        super().__init__(name, cohort)
+        self.home = fetch.home(cohort["repository"], cohort["revision"])
+
+    def table(self):
+        return fetch.hest_table(self.home)
+
+    def path(self, kind, sample):
+        return fetch.HEST / self.home / fetch.name_of(kind, sample)
+
+
+class Local(Source):
+    """A folder of the user's."""
+
+    here = True
+
+    def __init__(self, name, cohort):
+        super().__init__(name, cohort)
+        self.folder = Path(cohort["folder"])
+
+    def table(self):
+        if not (table := tables.newest(self.folder.glob("HEST_v*.csv"))):
+            others = ", ".join(self.not_read())
+            raise InputError(
+                f"cohorts.{self.name}: there is no metadata table HEST_v*.csv in {self.folder}"
+                f"{others and f', and {others} is not named as one'}; check 'folder', or write one "
+                "(README, your own slides)."
+            )
+        return table
+
+    def not_read(self):
+        names = (path.name for path in self.folder.glob("*HEST_v*"))
+        return sorted(name for name in names if not tables.VERSION.fullmatch(name))
+
+    def _all(self):
+        found = sorted(path.stem for path in self.folder.glob("st/[!.]*.h5ad"))
+        if not found:
+            raise InputError(
+                f"cohorts.{self.name}: there is no st/*.h5ad in {self.folder}; check 'folder'."
+            )
+        return found
+
+    def path(self, kind, sample):
+        """Path of a sample's file; `InputError` if it is missing."""
+        file = self.folder / fetch.name_of(kind, sample)
+        if kind == "wsis":
+            return slide_files.slide_of(file.parent, sample)
+        if not file.exists():
+            raise InputError(
+                f"cohorts.{self.name}: {file} is missing; put it there or leave the sample out."
+            )
+        return file
+
+
+class Runs(Source):
+    """Runs of a machine, a row each in a table of the user's, imported to HEST-1k's layout.
+
+    reader: module with `read`, see `sample.Sample`, and `FILES`, patterns of what it reads of a
+    run's folder.
+    """
+
+    COLUMNS = ("id", "patient", "folder")
+    PATHS = ("folder", "image", "alignment", "spatial")  # beside the table, unless absolute
+
+    def __init__(self, reader, name, cohort):
+        super().__init__(name, cohort)
+        self.reader = reader
+
+    def table(self):
+        return Path(self.cohort["samples"])
+
+    def samples(self):
+        table = tables.read(self.table(), self.COLUMNS).set_index("id").rename_axis("sample")
+        if "dataset_title" not in table:
+            table["dataset_title"] = self.name
+        query, key = self.cohort.get("query"), f"cohorts.{self.name}.query"
+        return table.loc[tables.query(table, query, key)] if query else table
+
+    def row(self, sample):
+        """What the table says of a sample; `InputError` for a path that leads nowhere."""
+        row = self.samples().loc[sample].dropna().to_dict()
+        for column in {*self.PATHS} & {*row}:
+            path = self.table().parent / row[column]
+            if not path.exists():
+                raise InputError(
+                    f"{self.table()}: the '{column}' {row[column]} of '{sample}' is not there; "
+                    "correct the path, which is taken from the table's own folder."
+                )
+            row[column] = str(path)
+        return row
+
+    def image(self, sample):
+        """Path of the slide as the table names it."""
+        if "image" not in (row := self.row(sample)):
+            raise InputError(
+                f"{self.table()}: '{sample}' has no 'image'; name the picture of the tissue in "
+                "full resolution that the run was given."
+            )
+        return Path(row["image"])
+
+    def files(self, sample):
+        """Paths of what is read of a sample's run, but its slide."""
+        row = self.row(sample)
+        folders = (Path(row[key]) for key in ("folder", "spatial") if key in row)
+        found = {path for own in folders for what in self.reader.FILES for path in own.glob(what)}
+        return [*sorted(map(str, found)), *([row["alignment"]] if "alignment" in row else [])]
+
+    def path(self, kind, sample):
+        if kind == "wsis" and not slide_import.needs_import(image := self.image(sample)):
+            return image
+        return OWN / self.name / fetch.name_of(kind, sample)
+
+
+READERS = {"spaceranger": spaceranger}
+SOURCES = {
+    "simulated": Simulated,
+    "local": Local,
+    "hest": Hest,
+    **{name: partial(Runs, reader) for name, reader in READERS.items()},
+}
