@@ -51,6 +51,7 @@ published-synthetic: .venv/ready
 bench: .venv/ready
 	$(BIN)/python tests/benchmarks/bench_fit.py
 	$(BIN)/python tests/benchmarks/bench_embed.py
+	$(BIN)/python tests/benchmarks/bench_import.py
 
 lint: .venv/ready
 	$(BIN)/ruff check

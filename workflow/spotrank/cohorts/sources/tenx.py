@@ -20,7 +20,14 @@ POSITIONS = {  # columns of a positions file, in its order, and what they are ca
     "pxl_row_in_fullres": "y",
     "pxl_col_in_fullres": "x",
 }
+POSITIONS_FILES = ("tissue_positions.parquet", "tissue_positions.csv", "tissue_positions_list.csv")
 UNMATCHED = 0.05  # share of barcodes without a place from which on the files are two runs'
+
+
+def outs_of(folder):
+    """The folder of outputs in a run's folder, or that folder itself."""
+    outs = Path(folder) / "outs"
+    return outs if outs.is_dir() else Path(folder)
 
 
 def find_matrix(folder, kinds=MATRICES):
@@ -31,7 +38,7 @@ def find_matrix(folder, kinds=MATRICES):
     """
     for kind, name in kinds.items():
         for suffix in (".h5", ""):
-            if path := _called(folder, name + suffix):
+            if path := called(folder, name + suffix):
                 return path, kind
     names = " or ".join(f"{name}.h5" for name in kinds.values())
     raise InputError(
@@ -75,6 +82,22 @@ def read_matrix(path):
     return counts, features, barcodes
 
 
+def read_features(path):
+    """The features of a matrix, as `read_matrix` returns them."""
+    path = Path(path)
+    if path.is_dir():
+        return _features_of_mex(path)
+    with _opened(path) as matrix:
+        return _features_of_h5(matrix)
+
+
+def read_genes(path):
+    """As `read_matrix`, genes only; and what was left out, `{what: value}` for `Sample.found`."""
+    counts, features, barcodes = read_matrix(path)
+    counts, genes, found = gene_expression(counts, features, path)
+    return counts, genes, barcodes, found
+
+
 def gene_expression(counts, features, path):
     """Columns of `counts` and rows of `features` that are genes, and what was left out.
 
@@ -97,8 +120,18 @@ def gene_expression(counts, features, path):
     return counts[:, genes], features[genes], found
 
 
+def positions_of(spatial):
+    """Path of the file of positions in a run's folder `spatial`; `InputError` if there is none."""
+    if path := called(spatial, *POSITIONS_FILES):
+        return path
+    raise InputError(
+        f"{spatial}: holds no file of positions ({', '.join(POSITIONS_FILES)}); get the folder "
+        "again."
+    )
+
+
 def read_positions(path):
-    """Positions of spots or bins: `barcode`, `in_tissue` (bool), `array_row`, `array_col` (int),
+    """Positions of spots or bins by barcode: `in_tissue` (bool), `array_row`, `array_col` (int),
     `y`, `x` (px of the full-resolution image).
 
     path: Parquet, or CSV, gzipped or not, with or without a header, which the first line tells and
@@ -112,8 +145,8 @@ def read_positions(path):
             f"{path}: lacks the column '{missing[0]}'; take the file of positions as Space Ranger "
             "wrote it."
         )
-    table = table[list(POSITIONS)].rename(columns=POSITIONS).reset_index(drop=True)
-    table["barcode"] = texts(table["barcode"])
+    table = table[list(POSITIONS)].rename(columns=POSITIONS)
+    table = table.set_index(pd.Index(texts(table.pop("barcode")), name="barcode"))
     if not _are_positions(table):
         raise InputError(
             f"{path}: is not one line a barcode with in_tissue 0 or 1, row, column and px; take "
@@ -129,7 +162,7 @@ def match(barcodes, positions, counts, matrix):
 
     counts: sum of each barcode `(n,)`, to say how much has a place; matrix: path of their file.
     """
-    rows = pd.Index(positions["barcode"]).get_indexer(barcodes)
+    rows = positions.index.get_indexer(barcodes)
     has = rows >= 0
     if len(has) == 0 or (~has).mean() > UNMATCHED:
         tissue = has & positions["in_tissue"].to_numpy()[rows]
@@ -139,6 +172,11 @@ def match(barcodes, positions, counts, matrix):
             f"{counts.sum():,.0f} counts; take matrix and positions of one run."
         )
     return rows
+
+
+def names_of_squares(squares, side_um):
+    """Names of squares `(n, 2)`, row and column, as Visium HD names its bins."""
+    return pd.Index([f"s_{side_um:03.0f}um_{row:05d}_{column:05d}" for row, column in squares])
 
 
 def texts(values):
@@ -174,7 +212,7 @@ def plain(path):
     return gzip.open(path) if packed else open(path, "rb")
 
 
-def _called(folder, *names):
+def called(folder, *names):
     """The one path in `folder` that is called, or ends with, one of `names`, or None."""
     for name in names:
         paths = sorted(Path(folder).glob(f"*{name}"))
@@ -190,7 +228,10 @@ def _called(folder, *names):
     return None
 
 
-def _read_h5(path):
+@contextmanager
+def _opened(path):
+    """Yield the group of a file of HDF5 that holds a matrix of genes; what keeps it from being
+    read becomes an `InputError`."""
     import h5py
 
     try:
@@ -201,48 +242,58 @@ def _read_h5(path):
                     f"{path}: holds no matrix of features and barcodes; take the run's "
                     "filtered_feature_bc_matrix.h5 or cell_feature_matrix.h5."
                 )
-            matrix, features = file["matrix"], file["matrix/features"]
-            if "gene_name" in features or "filtered_probes" in features:
+            if {"gene_name", "filtered_probes"} & {*file["matrix"], *file["matrix/features"]}:
                 raise InputError(
                     f"{path}: holds counts of probes, not of genes; take the run's "
                     "filtered_feature_bc_matrix.h5."
                 )
-            n_features, n_barcodes = (int(n) for n in matrix["shape"][:])
-            parts = (
-                matrix["data"].astype(np.float32)[:],
-                matrix["indices"].astype(np.int32)[:],  # float in files that R wrote
-                matrix["indptr"].astype(np.int64)[:],
-            )
-            # a column of a barcode, compressed, is a row of its transpose
-            counts = sparse.csr_matrix(parts, shape=(n_barcodes, n_features))
-            ids = texts(features["id"][:])
-            names = texts(features["name"][:]) if "name" in features else ids
-            types = texts(features["feature_type"][:]) if "feature_type" in features else None
-            barcodes = pd.Index(texts(matrix["barcodes"][:]))
+            yield file["matrix"]
     except InputError:
         raise
     except Exception as error:  # whatever the libraries make of a file that is damaged
         raise unreadable(path, error, "matrix of counts") from None
-    return counts, _features(ids, names, types), barcodes
+
+
+def _read_h5(path):
+    with _opened(path) as matrix:
+        n_features, n_barcodes = (int(n) for n in matrix["shape"][:])
+        parts = (
+            matrix["data"].astype(np.float32)[:],
+            matrix["indices"].astype(np.int32)[:],  # float in files that R wrote
+            matrix["indptr"].astype(np.int64)[:],
+        )
+        # a column of a barcode, compressed, is a row of its transpose
+        counts = sparse.csr_matrix(parts, shape=(n_barcodes, n_features))
+        return counts, _features_of_h5(matrix), pd.Index(texts(matrix["barcodes"][:]))
+
+
+def _features_of_h5(matrix):
+    features = {
+        name: texts(matrix[f"features/{name}"][:])
+        for name in ("id", "name", "feature_type")
+        if name in matrix["features"]
+    }
+    return _features(features["id"], features.get("name"), features.get("feature_type"))
 
 
 def _read_mex(folder):
     """A matrix of Space Ranger's three files, or of Cell Ranger 2, which names no types."""
-    paths = [
-        _called(folder, *(name + suffix for name in names for suffix in ("", ".gz")))
-        for names in (["matrix.mtx"], ["barcodes.tsv"], ["features.tsv", "genes.tsv"])
-    ]
-    if None in paths:
-        raise InputError(
-            f"{folder}: lacks one of matrix.mtx, barcodes.tsv and features.tsv, gzipped or not; "
-            "get the folder again."
-        )
-    with reading(paths[0], "matrix of counts"), plain(paths[0]) as file:
+    path = _part(folder, "matrix.mtx")
+    with reading(path, "matrix of counts"), plain(path) as file:
         counts = sparse.csr_matrix(io.mmread(file).T, dtype=np.float32)
-    barcodes, features = (_tsv(path) for path in paths[1:])
-    ids = features[0]
-    names = features.get(1, ids)
-    return counts, _features(ids, names, features.get(2)), pd.Index(barcodes[0].to_numpy())
+    barcodes = _tsv(_part(folder, "barcodes.tsv"))[0]
+    return counts, _features_of_mex(folder), pd.Index(barcodes.to_numpy())
+
+
+def _features_of_mex(folder):
+    features = _tsv(_part(folder, "features.tsv", "genes.tsv"))
+    return _features(features[0], features.get(1), features.get(2))
+
+
+def _part(folder, *names):
+    if path := called(folder, *(name + suffix for name in names for suffix in ("", ".gz"))):
+        return path
+    raise InputError(f"{folder}: lacks {names[0]}, gzipped or not; get the folder again.")
 
 
 def _tsv(path):
@@ -251,14 +302,14 @@ def _tsv(path):
 
 
 def _features(ids, names, types):
-    """Features as `read_matrix` returns them."""
+    """Features as `read_features` returns them."""
     features = pd.DataFrame({"id": ids, "type": "" if types is None else types})
-    return features.set_index(pd.Index(names.to_numpy()))
+    return features.set_index(pd.Index((ids if names is None else names).to_numpy()))
 
 
 def _are_positions(table):
     try:
-        numbers = table.drop(columns="barcode").astype(float)
+        numbers = table.astype(float)
     except (ValueError, TypeError):
         return False
     whole = numbers[["in_tissue", "array_row", "array_col"]]
@@ -267,7 +318,7 @@ def _are_positions(table):
         and np.isfinite(numbers).all(axis=None)
         and (whole % 1 == 0).all(axis=None)
         and numbers["in_tissue"].isin((0, 1)).all()
-        and table["barcode"].is_unique
+        and table.index.is_unique
     )
 
 

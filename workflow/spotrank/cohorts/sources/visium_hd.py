@@ -1,0 +1,164 @@
+"""Visium HD: bins pooled to squares of the patch's side."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from spotrank.base.store import InputError, in_a_line, read_text
+from spotrank.base.words import typed
+from spotrank.cohorts.sources import tenx
+from spotrank.cohorts.sources.sample import Sample
+
+BINS = (16, 8)  # µm, of which the first that divides the patch's side is taken
+FINEST = 2  # µm, millions of bins
+GRID_OFF = 0.005  # share by which the bins' own spacing may differ from the µm/px told
+IN_TISSUE = 0.5  # least share of a square's bins
+
+
+def read(row, side_um, slide_size):
+    """Squares of `side_um` of a run's bins, as `Sample`.
+
+    row: `folder`, a run's outputs, its binned_outputs or one square_0XXum of them; perhaps `bin`,
+    the side of the bins in µm, else the first of `BINS` that divides `side_um`. A square has the
+    counts of its bins in tissue, and is kept where those are `IN_TISSUE` of all that it holds; its
+    centre is that of all. slide_size: of the full-resolution image, px. Raises `InputError`.
+    """
+    folder, bin_um = _bins(Path(row["folder"]), row.get("bin"), side_um)
+    um_per_px = _um_per_px(folder, bin_um)
+    places = tenx.positions_of(folder / "spatial")
+    positions = tenx.read_positions(places)
+    grid, off = _grid(positions, places)
+    fitted = bin_um / np.sqrt(abs(np.linalg.det(grid[:2])))
+    if abs(fitted / um_per_px - 1) > GRID_OFF:
+        raise InputError(
+            f"{places}: its bins of {bin_um:g} µm lie {fitted:.4f} µm/px apart, but "
+            f"scalefactors_json.json says {um_per_px:.4f}; take both of one run."
+        )
+    matrix, kind = tenx.find_matrix(folder)
+    counts, genes, barcodes, left_out = tenx.read_genes(matrix)
+    total = counts.sum(axis=1, dtype=float).A1
+    rows = tenx.match(barcodes, positions, total, matrix)
+    n = round(side_um / bin_um)
+    squares, of_bin = np.unique(
+        positions[["array_row", "array_col"]].to_numpy() // n, axis=0, return_inverse=True
+    )
+    tissue = positions["in_tissue"].to_numpy()
+    kept = np.bincount(of_bin[tissue], minlength=len(squares)) >= IN_TISSUE * n**2
+    if not kept.any():
+        raise InputError(
+            f"{places}: no square of {side_um:g} µm has half of its bins in tissue; check that the "
+            "positions are whole."
+        )
+    of_barcode = np.where((rows >= 0) & tissue[rows], of_bin[rows], -1)
+    pooled = _pool(counts, of_barcode, len(squares))[kept]
+    found = {
+        "matrix": f"{matrix.name} ({kind})",
+        "bins": f"{bin_um:g} µm, {len(positions):,}, {tissue.sum():,} of them in tissue",
+        "barcodes": len(barcodes),
+        "without a place": int((rows < 0).sum()),
+        **left_out,
+        "µm/px by the spacing of bins": round(fitted, 5),
+        "degrees that the squares are turned by": round(_turned(grid), 2),
+        "squares": f"{kept.sum():,} of {len(squares):,}, the others mostly off tissue",
+        "counts in squares": f"{pooled.sum(dtype=float):,.0f} of {total.sum():,.0f}",
+    }
+    return Sample(
+        counts=pooled,
+        genes=genes,
+        barcodes=tenx.names_of_squares(squares[kept], side_um),
+        places=_centres(squares, of_bin, n, grid, off)[kept],
+        um_per_px=um_per_px,
+        pitch_um=float(side_um),
+        found=found,
+    )
+
+
+def _bins(folder, asked, side_um):
+    """Folder of the bins to pool and their side, µm."""
+    inside = (folder, tenx.outs_of(folder) / "binned_outputs")
+    paths = [path for place in inside for path in sorted(place.glob("square_*um"))]
+    named = {re.fullmatch(r"square_(\d+)um", path.name): path for path in (folder, *paths)}
+    there = {int(name[1]): path for name, path in named.items() if name}
+    if not there:
+        raise InputError(
+            f"{folder}: holds no bins (binned_outputs/square_016um); give the folder of the run's "
+            "outputs, unpacked."
+        )
+    wanted = BINS if asked is None else (typed(str(asked)),)
+    choices = [side for side in wanted if side in there and side > FINEST]
+    if not choices:
+        raise InputError(
+            f"{folder}: holds bins of {', '.join(map(str, sorted(there)))} µm, but those of "
+            f"{' or '.join(map(str, wanted))} are needed, never of {FINEST}, which are too many; "
+            "get them, or name others in the column 'bin'."
+        )
+    for side in choices:
+        if abs(side_um / side - round(side_um / side)) < 1e-6:
+            return there[side], side
+    least = choices[-1]
+    below = side_um // least * least
+    raise InputError(
+        f"{folder}: patches of {side_um:g} µm are no whole number of bins of {least} µm; set "
+        f"patches.size and patches.um_per_px to make {below:g} or {below + least:g} µm."
+    )
+
+
+def _um_per_px(folder, bin_um):
+    """µm/px that a run tells; `InputError` if it is of other bins."""
+    path = folder / "spatial/scalefactors_json.json"
+    try:
+        scales = json.loads(read_text(path))
+        told, um_per_px = float(scales["bin_size_um"]), float(scales["microns_per_pixel"])
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise InputError(
+            f"{path}: doesn't tell bin_size_um and microns_per_pixel ({in_a_line(error)}); take "
+            "the file as Space Ranger wrote it."
+        ) from None
+    if told != bin_um or not 0 < um_per_px < np.inf:
+        raise InputError(
+            f"{path}: is of bins of {told:g} µm at {um_per_px:g} µm/px, but its folder of "
+            f"{bin_um} µm; take both of one run."
+        )
+    return um_per_px
+
+
+def _grid(positions, path):
+    """Affine map from `(array_col, array_row, 1)` to px `(x, y)`, `(3, 2)`, by least squares, and
+    what it leaves of each bin's place `(n, 2)`; `InputError` for places on no grid."""
+    array = positions[["array_col", "array_row"]].to_numpy(float)
+    array = np.column_stack([array, np.ones(len(array))])
+    places = positions[["x", "y"]].to_numpy()
+    grid, _, rank, _ = np.linalg.lstsq(array, places, rcond=None)
+    off = places - array @ grid
+    step = np.sqrt(abs(np.linalg.det(grid[:2])))
+    if rank < 3 or np.abs(off).max() > step / 2:
+        raise InputError(
+            f"{path}: its bins don't lie on a grid by their rows and columns; take the file as "
+            "Space Ranger wrote it."
+        )
+    return grid, off
+
+
+def _centres(squares, of_bin, n, grid, off):
+    """Centres of squares of `n` × `n` bins, px `(n_squares, 2)`: the mean of all bins of a whole
+    one, and where the grid puts that of one in part."""
+    middle = squares[:, ::-1] * n + (n - 1) / 2
+    of_square = pd.DataFrame(off).groupby(of_bin).mean().to_numpy()
+    return np.column_stack([middle, np.ones(len(middle))]) @ grid + of_square
+
+
+def _turned(grid):
+    """Degrees from the bins' rows to the nearer axis of the image."""
+    x, y = np.abs(grid[0])
+    return np.degrees(np.arctan2(min(x, y), max(x, y)))
+
+
+def _pool(counts, groups, n):
+    """Sums of the rows of `counts` by `groups`, of which there are `n`; −1 is of none."""
+    rows = np.flatnonzero(groups >= 0)
+    ones = np.ones(len(rows), np.float32)
+    return sparse.csr_matrix((ones, (groups[rows], rows)), shape=(n, len(groups))) @ counts
