@@ -35,6 +35,12 @@ def her2st():
 
 
 @pytest.fixture(scope="session")
+def layouts():
+    """Outputs of Space Ranger, Xenium and SpatialData, as people have them."""
+    return need(Path(os.environ.get("SPOTRANK_DATA", SHARED / "data")) / "layouts")
+
+
+@pytest.fixture(scope="session")
 def cohort(tmp_path_factory):
     """A small simulated cohort as a folder of files: SIM1, SIM2 of one patient, SIM3, SIM4, …"""
     from spotrank.cohorts import simulate
