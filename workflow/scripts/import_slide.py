@@ -7,6 +7,15 @@ with job(snakemake.log[0]):
 
     os.environ["VIPS_CONCURRENCY"] = str(snakemake.threads)  # read when libvips is loaded
 
-    from spotrank.cohorts import slide_import
+    from pathlib import Path
 
-    slide_import.write(snakemake.input.image, snakemake.output.tif)
+    from spotrank.cohorts import slide_import
+    from spotrank.cohorts.sources import spatialdata
+
+    slide, row = snakemake.params.slide, snakemake.params.row
+    if slide:
+        slide_import.write(slide, snakemake.output[0])
+    else:
+        size, strips = spatialdata.image_blocks(row)
+        origin = {"original": Path(row["folder"]).name, "what": "is a picture of SpatialData"}
+        slide_import.write_strips(size, strips, snakemake.output[0], origin)

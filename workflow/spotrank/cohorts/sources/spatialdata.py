@@ -17,6 +17,8 @@ from spotrank.cohorts.sources.sample import Sample
 SPOTS = 100  # µm between neighbours in a row of Visium, whose columns are two apart
 BINS = re.compile(r"(?<!\d)(\d{3})um")  # what Visium HD calls bins of so many µm
 XENIUM = {"transcript_counts", "control_probe_counts"}  # columns of Xenium's own tables of cells
+FILES = ["zarr.json", ".zgroup", ".zattrs", "*zmetadata"]
+PATHS = ("folder",)
 IN_UM = re.compile("transcripts|cell_|nucleus_")  # Xenium's elements that are in µm
 COPIES = re.compile("(hires|lowres)(_image)?$")  # Space Ranger's small pictures
 COARSE = 2.0  # µm/px; small pictures, and CytAssist's own

@@ -1,6 +1,7 @@
 """Files of 10x Genomics that kinds of runs share: matrices of counts, positions of spots."""
 
 import gzip
+import json
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -8,7 +9,8 @@ import numpy as np
 import pandas as pd
 from scipy import io, sparse
 
-from spotrank.base.store import InputError, in_a_line, refuse_links, unreadable
+from spotrank.base.store import InputError, in_a_line, read_text, refuse_links, unreadable
+from spotrank.cohorts.sources.sample import Frame
 
 MATRICES = {"filtered": "filtered_feature_bc_matrix", "raw": "raw_feature_bc_matrix"}
 GENES = "Gene Expression"
@@ -28,6 +30,30 @@ def outs_of(folder):
     """The folder of outputs in a run's folder, or that folder itself."""
     outs = Path(folder) / "outs"
     return outs if outs.is_dir() else Path(folder)
+
+
+def read_scales(spatial):
+    """Numbers of `scalefactors_json.json` in the folder `spatial`; `InputError` if it is none."""
+    path = called(spatial, "scalefactors_json.json")
+    if path is None:
+        raise InputError(
+            f"{spatial}: lacks scalefactors_json.json; give the whole folder of the run's outputs."
+        )
+    try:
+        return {key: float(value) for key, value in json.loads(read_text(path)).items()}
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise InputError(
+            f"{path}: no scale factors of Space Ranger ({in_a_line(error)}); copy it again."
+        ) from None
+
+
+def frame_of(spatial, scales):
+    """The full-resolution picture that places are of, by its hires or lowres copy, or None."""
+    for which in ("hires", "lowres"):
+        path = called(spatial, f"tissue_{which}_image.png")
+        if path and (scale := scales.get(f"tissue_{which}_scalef")):
+            return Frame(path, scale)
+    return None
 
 
 def find_matrix(folder, kinds=MATRICES):

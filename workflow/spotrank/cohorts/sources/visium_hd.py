@@ -1,6 +1,5 @@
 """Visium HD: bins pooled to squares of the patch's side."""
 
-import json
 import re
 from pathlib import Path
 
@@ -8,11 +7,20 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from spotrank.base.store import InputError, in_a_line, read_text
+from spotrank.base.store import InputError
 from spotrank.base.words import typed
 from spotrank.cohorts.sources import tenx
 from spotrank.cohorts.sources.sample import Sample
 
+FILES = [
+    f"{folder}{name}"
+    for folder in ("", "square_*/", "binned_outputs/square_*/", "outs/binned_outputs/square_*/")
+    for name in (
+        *("*feature_bc_matrix.h5", "*feature_bc_matrix/*", "spatial/*scalefactors_json.json"),
+        "spatial/*tissue_positions*",
+    )
+]
+PATHS = ("folder", "image")
 BINS = (16, 8)  # µm, of which the first that divides the patch's side is taken
 FINEST = 2  # µm, millions of bins
 GRID_OFF = 0.005  # share by which the bins' own spacing may differ from the µm/px told
@@ -73,6 +81,7 @@ def read(row, side_um, slide_size):
         places=_centres(squares, of_bin, n, grid, off)[kept],
         um_per_px=um_per_px,
         pitch_um=float(side_um),
+        frame=tenx.frame_of(folder / "spatial", tenx.read_scales(folder / "spatial")),
         found=found,
     )
 
@@ -109,15 +118,13 @@ def _bins(folder, asked, side_um):
 
 def _um_per_px(folder, bin_um):
     """µm/px that a run tells; `InputError` if it is of other bins."""
-    path = folder / "spatial/scalefactors_json.json"
-    try:
-        scales = json.loads(read_text(path))
-        told, um_per_px = float(scales["bin_size_um"]), float(scales["microns_per_pixel"])
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
+    path, scales = folder / "spatial/scalefactors_json.json", tenx.read_scales(folder / "spatial")
+    told, um_per_px = (scales.get(key, np.nan) for key in ("bin_size_um", "microns_per_pixel"))
+    if np.isnan(told) or np.isnan(um_per_px):
         raise InputError(
-            f"{path}: doesn't tell bin_size_um and microns_per_pixel ({in_a_line(error)}); take "
-            "the file as Space Ranger wrote it."
-        ) from None
+            f"{path}: doesn't tell bin_size_um and microns_per_pixel; take the file as Space "
+            "Ranger wrote it."
+        )
     if told != bin_um or not 0 < um_per_px < np.inf:
         raise InputError(
             f"{path}: is of bins of {told:g} µm at {um_per_px:g} µm/px, but its folder of "

@@ -13,6 +13,15 @@ from spotrank.cohorts.sources import tenx
 from spotrank.cohorts.sources.alignment import read_alignment
 from spotrank.cohorts.sources.sample import Sample
 
+FILES = [
+    f"{outs}{name}"
+    for outs in ("", "outs/")
+    for name in (
+        *("experiment.xenium", "*cell_feature_matrix.h5", "*cell_feature_matrix/*"),
+        *("*transcripts.*", "*cells.*", "*alignment.csv"),
+    )
+]
+PATHS = ("folder", "image")
 MATRIX = {"cells": "cell_feature_matrix"}
 TRANSCRIPTS = ("transcripts.parquet", "transcripts.csv.gz", "transcripts.csv")
 CELLS = ("cells.parquet", "cells.csv.gz", "cells.csv")
