@@ -50,7 +50,7 @@ REFUSED = {
 @pytest.mark.parametrize("name", READ)
 def test_real_sections_have_their_numbers(name, layouts):
     (n_spots, n_genes, total), (barcode, x, y, counts), um_per_px = READ[name]
-    sample = spaceranger.read({"folder": str(layouts / name)}, 112, None)
+    sample = spaceranger.read({"folder": str(layouts / name)}, 112)
     assert sample.counts.shape == (n_spots, n_genes)
     assert sample.counts.sum() == total
     row = sample.barcodes.get_loc(barcode)
@@ -62,7 +62,7 @@ def test_real_sections_have_their_numbers(name, layouts):
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_can_t_be_a_section_is_refused(name, layouts):
     with pytest.raises(InputError, match=REFUSED[name]):
-        spaceranger.read({"folder": str(layouts / name)}, 112, None)
+        spaceranger.read({"folder": str(layouts / name)}, 112)
 
 
 def test_pitch_and_picture_of_a_mirrored_grid(layouts):
@@ -70,7 +70,7 @@ def test_pitch_and_picture_of_a_mirrored_grid(layouts):
     spatial = layouts / "visium_cytassist_6_5mm_image/spatial"
     positions, scales = tenx.read_positions(tenx.positions_of(spatial)), {}
     assert spaceranger._um_per_px(positions, scales, spatial) == pytest.approx(0.27368, abs=1e-5)
-    of = tenx.frame_of(spatial, tenx.read_scales(spatial))
+    of = spaceranger.frame_of(spatial, spaceranger.read_scales(spatial))
     with Image.open(of.picture) as small:
         assert np.allclose(np.array(small.size) / of.scale, [32311, 34520], atol=1)
 
@@ -85,7 +85,7 @@ def run(tmp_path):
 
 
 def imported(outs, slide, **row):
-    return frame.fitted(spaceranger.read({"folder": str(outs)} | row, 112, None), slide)
+    return frame.fitted(spaceranger.read({"folder": str(outs)} | row, 112), slide)
 
 
 def test_what_was_put_in_comes_out(run):
@@ -192,10 +192,10 @@ def test_matrix_and_places_of_two_runs_are_refused(run, tmp_path):
     positions = pd.read_csv(path)
     positions.assign(barcode=positions["barcode"].str.replace("x", "y")).to_csv(path, index=False)
     with pytest.raises(InputError, match="barcodes have a position"):
-        spaceranger.read({"folder": str(outs)}, 112, None)
+        spaceranger.read({"folder": str(outs)}, 112)
     shutil.rmtree(outs / "spatial")
     with pytest.raises(InputError, match="no folder 'spatial'"):
-        spaceranger.read({"folder": str(outs)}, 112, None)
+        spaceranger.read({"folder": str(outs)}, 112)
 
 
 def test_fiducials_of_another_run_are_found_out(run):
@@ -204,4 +204,4 @@ def test_fiducials_of_another_run_are_found_out(run):
     scales = json.loads(path.read_text())
     path.write_text(json.dumps(scales | {"fiducial_diameter_fullres": 100}))
     with pytest.raises(InputError, match="by the fiducials"):
-        spaceranger.read({"folder": str(outs)}, 112, None)
+        spaceranger.read({"folder": str(outs)}, 112)

@@ -10,8 +10,8 @@ with job(snakemake.log[0]):
 
     params, slide = snakemake.params, snakemake.input.slide
     with open_slide(slide) as opened:
-        size = opened.dimensions
-    sample = READERS[params.source].read(params.row, params.side_um, size)
+        row = params.row | {"slide_size": opened.dimensions}
+    sample = READERS[params.source].read(row, params.side_um)
     sample = frame.fitted(sample, slide)
     for what, value in sample.found.items():
         print(f"{what}: {value}")

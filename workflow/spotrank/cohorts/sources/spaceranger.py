@@ -1,12 +1,13 @@
 """Outputs of Space Ranger: Visium v1 and v2, with CytAssist or without."""
 
+import json
 from pathlib import Path
 
 import numpy as np
 
-from spotrank.base.store import InputError
+from spotrank.base.store import InputError, in_a_line, read_text
 from spotrank.cohorts.sources import tenx
-from spotrank.cohorts.sources.sample import Sample
+from spotrank.cohorts.sources.sample import Frame, Sample
 
 FILES = [
     f"{outs}{name}"
@@ -24,12 +25,12 @@ LONG = 1000  # px of a row, whose ends are then known to a thousandth
 COARSE = 2.0  # µm/px; CytAssist's own picture has some 4.7
 
 
-def read(row, side_um, slide_size):
+def read(row, side_um):
     """A section of Visium, see `sample.Sample`; spots in tissue only.
 
     row: `folder`, that of the run or its `outs`; of outputs of `spaceranger aggr` also `suffix`,
     the number behind the barcodes of this section, and `spatial`, the folder of its places.
-    side_um, slide_size: not used, nothing is pooled, and `frame.fitted` compares the slide.
+    side_um: not used, nothing is pooled.
     Raises `InputError` for what is missing, or can't be of one section.
     """
     outs = tenx.outs_of(row["folder"])
@@ -39,7 +40,7 @@ def read(row, side_um, slide_size):
     if (spatial / "tissue_positions.parquet").exists():
         raise InputError(f"{outs}: is of Visium HD; use source: visium_hd.")
     positions = tenx.read_positions(tenx.positions_of(spatial))
-    scales = tenx.read_scales(spatial)
+    scales = read_scales(spatial)
     um_per_px = _um_per_px(positions, scales, spatial)
     if scales.get("regist_target_img_scalef") == 1 and um_per_px > COARSE:
         raise InputError(
@@ -61,7 +62,7 @@ def read(row, side_um, slide_size):
         places=positions[["x", "y"]].to_numpy()[place[kept]],
         um_per_px=um_per_px,
         pitch_um=PITCH,
-        frame=tenx.frame_of(spatial, scales),
+        frame=frame_of(spatial, scales),
         found={
             "matrix": f"{path.name}, {kind}",
             **left_out,
@@ -70,6 +71,30 @@ def read(row, side_um, slide_size):
             "in tissue": len(kept),
         },
     )
+
+
+def read_scales(spatial):
+    """Numbers of `scalefactors_json.json` in the folder `spatial`; `InputError` if it is none."""
+    path = tenx.called(spatial, "scalefactors_json.json")
+    if path is None:
+        raise InputError(
+            f"{spatial}: lacks scalefactors_json.json; give the whole folder of the run's outputs."
+        )
+    try:
+        return {key: float(value) for key, value in json.loads(read_text(path)).items()}
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise InputError(
+            f"{path}: no scale factors of Space Ranger ({in_a_line(error)}); copy it again."
+        ) from None
+
+
+def frame_of(spatial, scales):
+    """The full-resolution picture that places are of, by its hires or lowres copy, or None."""
+    for which in ("hires", "lowres"):
+        path = tenx.called(spatial, f"tissue_{which}_image.png")
+        if path and (scale := scales.get(f"tissue_{which}_scalef")):
+            return Frame(path, scale)
+    return None
 
 
 def _um_per_px(positions, scales, spatial):

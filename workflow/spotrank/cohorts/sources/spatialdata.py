@@ -26,20 +26,21 @@ AGREE = 0.02  # of what the store and the table of samples say of µm/px, at mos
 APART = 1  # px between two answers of where a spot lies, at most
 
 
-def read(row, side_um, slide_size):
+def read(row, side_um):
     """A sample of a store, see `sample.Sample`; a spot is a row of the table: a spot or a cell.
 
     row: `folder`, that of the store, and where needed names in it: `table`; `region`, which shapes
     or labels, where the table annotates several; `image`, a picture, or the path of a slide that is
     one of the pictures; `system` of coordinates, where several disagree; `layer` of the counts, or
     'raw'; `gene_names`, a column of var; and `um_per_px` of the slide, where nothing tells.
-    side_um: not used, nothing is pooled; slide_size: width and height in px, see `_fit`.
+    `slide_size` is width and height of the slide in px, see `_fit`. side_um: not used, nothing is
+    pooled.
     Raises `InputError` for what is missing, ambiguous, no count or not in full resolution.
     """
     with opened(row["folder"]) as store:
         table = Table(store, row)
         centres, systems = table.join()
-        fit = _fit(store, row, table, centres, systems, slide_size)
+        fit = _fit(store, row, table, centres, systems, row["slide_size"])
         places = transforms.apply(fit.to_slide @ systems[fit.system], centres)
         um_per_px, pitch_um, told_by = _lengths(store, row, table, fit, places)
         counts, genes = table.read_counts()

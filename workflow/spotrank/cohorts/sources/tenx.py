@@ -1,7 +1,6 @@
 """Files of 10x Genomics that kinds of runs share: matrices of counts, positions of spots."""
 
 import gzip
-import json
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -9,8 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import io, sparse
 
-from spotrank.base.store import InputError, in_a_line, read_text, refuse_links, unreadable
-from spotrank.cohorts.sources.sample import Frame
+from spotrank.base.store import InputError, in_a_line, refuse_links, unreadable
 
 MATRICES = {"filtered": "filtered_feature_bc_matrix", "raw": "raw_feature_bc_matrix"}
 GENES = "Gene Expression"
@@ -23,6 +21,7 @@ POSITIONS = {  # columns of a positions file, in its order, and what they are ca
     "pxl_col_in_fullres": "x",
 }
 POSITIONS_FILES = ("tissue_positions.parquet", "tissue_positions.csv", "tissue_positions_list.csv")
+BLOCK = 2**24  # counts in memory at a time
 UNMATCHED = 0.05  # share of barcodes without a place from which on the files are two runs'
 
 
@@ -30,30 +29,6 @@ def outs_of(folder):
     """The folder of outputs in a run's folder, or that folder itself."""
     outs = Path(folder) / "outs"
     return outs if outs.is_dir() else Path(folder)
-
-
-def read_scales(spatial):
-    """Numbers of `scalefactors_json.json` in the folder `spatial`; `InputError` if it is none."""
-    path = called(spatial, "scalefactors_json.json")
-    if path is None:
-        raise InputError(
-            f"{spatial}: lacks scalefactors_json.json; give the whole folder of the run's outputs."
-        )
-    try:
-        return {key: float(value) for key, value in json.loads(read_text(path)).items()}
-    except (ValueError, TypeError, AttributeError, RecursionError) as error:
-        raise InputError(
-            f"{path}: no scale factors of Space Ranger ({in_a_line(error)}); copy it again."
-        ) from None
-
-
-def frame_of(spatial, scales):
-    """The full-resolution picture that places are of, by its hires or lowres copy, or None."""
-    for which in ("hires", "lowres"):
-        path = called(spatial, f"tissue_{which}_image.png")
-        if path and (scale := scales.get(f"tissue_{which}_scalef")):
-            return Frame(path, scale)
-    return None
 
 
 def find_matrix(folder, kinds=MATRICES):
@@ -74,47 +49,49 @@ def find_matrix(folder, kinds=MATRICES):
 
 
 def read_matrix(path):
-    """Counts of all features, `(n_barcodes, n_features)` CSR float32; the features, name as index,
-    columns `id` and `type` ('' where none is told); the barcodes.
+    """Counts of all features, `(n_barcodes, n_features)` CSR float32, the features and barcodes,
+    see `read_counts` and `read_names`."""
+    features, barcodes = read_names(path)
+    counts = [part for _, part in read_counts(path, (len(barcodes), len(features)))]
+    return sparse.vstack(counts, "csr"), features, barcodes
 
-    path: an HDF5 file or a folder of three files (MEX), each gzipped or not. `InputError` for what
-    is damaged, foreign, of probes or no counts.
-    """
+
+def read_names(path):
+    """Features of a matrix, name as index, columns `id` and `type` ('' where none is told), and
+    its barcodes, which are unique, else `InputError`."""
     path = Path(path)
-    counts, features, barcodes = (_read_mex if path.is_dir() else _read_h5)(path)
-    shape = len(barcodes), len(features)
-    if counts.shape != shape:
-        raise InputError(
-            f"{path}: its matrix is of {counts.shape[0]:,} barcodes and {counts.shape[1]:,} "
-            f"features, but {shape[0]:,} and {shape[1]:,} are named; get it again."
-        )
+    features, barcodes = (_names_of_mex if path.is_dir() else _names_of_h5)(path)
     if not barcodes.is_unique:
         raise InputError(
             f"{path}: the barcode '{barcodes[barcodes.duplicated()][0]}' stands there twice; take "
             "the matrix as the run wrote it."
         )
-    try:
-        counts.check_format()  # what lies outside the matrix is read outside its memory
-    except ValueError as error:
-        raise unreadable(path, error, "matrix of counts") from None
-    wrong = ~((counts.data >= 0) & (counts.data == np.floor(counts.data)) & (counts.data < np.inf))
-    if wrong.any():
-        raise InputError(
-            f"{path}: holds {counts.data[wrong][0]:g}, which is no count; take the matrix as the "
-            "run wrote it."
-        )
-    counts.sum_duplicates()
-    counts.eliminate_zeros()
-    return counts, features, barcodes
+    return features, barcodes
 
 
-def read_features(path):
-    """The features of a matrix, as `read_matrix` returns them."""
+def read_counts(path, shape):
+    """Counts of some barcodes at a time: `(slice of barcodes, CSR float32 (n, n_features))`.
+
+    path: an HDF5 file, or a folder of three files (MEX), each gzipped or not, which come at once;
+    shape: `(n_barcodes, n_features)` by their names. `InputError` for what is damaged, foreign, of
+    probes or no counts.
+    """
     path = Path(path)
-    if path.is_dir():
-        return _features_of_mex(path)
-    with _opened(path) as matrix:
-        return _features_of_h5(matrix)
+    for rows, counts in (_counts_of_mex if path.is_dir() else _counts_of_h5)(path, shape):
+        try:
+            counts.check_format()  # what lies outside the matrix is read outside its memory
+        except ValueError as error:
+            raise unreadable(path, error, "matrix of counts") from None
+        values = counts.data
+        wrong = ~((values >= 0) & (values == np.floor(values)) & (values < np.inf))
+        if wrong.any():
+            raise InputError(
+                f"{path}: holds {values[wrong][0]:g}, which is no count; take the matrix as the "
+                "run wrote it."
+            )
+        counts.sum_duplicates()
+        counts.eliminate_zeros()
+        yield rows, counts
 
 
 def read_genes(path):
@@ -131,9 +108,9 @@ def gene_expression(counts, features, path):
     `Sample.found`.
     """
     types = features["type"]
-    if not types.any():
-        return counts, features, {}
     genes = (types == GENES).to_numpy()
+    if genes.all() or not types.any():
+        return counts, features, {}
     if not genes.any():
         raise InputError(
             f"{path}: has no features of the type '{GENES}', only '{types.iloc[0]}'; take the "
@@ -280,40 +257,58 @@ def _opened(path):
         raise unreadable(path, error, "matrix of counts") from None
 
 
-def _read_h5(path):
+def _names_of_h5(path):
     with _opened(path) as matrix:
-        n_features, n_barcodes = (int(n) for n in matrix["shape"][:])
-        parts = (
-            matrix["data"].astype(np.float32)[:],
-            matrix["indices"].astype(np.int32)[:],  # float in files that R wrote
-            matrix["indptr"].astype(np.int64)[:],
-        )
-        # a column of a barcode, compressed, is a row of its transpose
-        counts = sparse.csr_matrix(parts, shape=(n_barcodes, n_features))
-        return counts, _features_of_h5(matrix), pd.Index(texts(matrix["barcodes"][:]))
+        names = {
+            name: texts(matrix[f"features/{name}"][:])
+            for name in ("id", "name", "feature_type")
+            if name in matrix["features"]
+        }
+        features = _features(names["id"], names.get("name"), names.get("feature_type"))
+        return features, pd.Index(texts(matrix["barcodes"][:]))
 
 
-def _features_of_h5(matrix):
-    features = {
-        name: texts(matrix[f"features/{name}"][:])
-        for name in ("id", "name", "feature_type")
-        if name in matrix["features"]
-    }
-    return _features(features["id"], features.get("name"), features.get("feature_type"))
+def _counts_of_h5(path, shape):
+    with _opened(path) as matrix:
+        _check_shape(path, [int(n) for n in matrix["shape"][:][::-1]], shape)
+        # a column of a barcode, compressed, is a row of its transpose; floats in files that R wrote
+        ends = matrix["indptr"].astype(np.int64)[:]
+        size = matrix["data"].shape[0]
+        if len(ends) != shape[0] + 1 or ends[0] or ends[-1] != size or (np.diff(ends) < 0).any():
+            raise ValueError("its indptr is not of its data")
+        start = 0
+        while start < shape[0]:
+            stop = max(int(np.searchsorted(ends, ends[start] + BLOCK, "right")) - 1, start + 1)
+            part = slice(ends[start], ends[stop])
+            values = matrix["data"].astype(np.float32)[part]
+            indices = matrix["indices"].astype(np.int32)[part]
+            inside = ends[start : stop + 1] - ends[start]
+            counts = sparse.csr_matrix((values, indices, inside), shape=(stop - start, shape[1]))
+            yield slice(start, stop), counts
+            start = stop
 
 
-def _read_mex(folder):
-    """A matrix of Space Ranger's three files, or of Cell Ranger 2, which names no types."""
+def _names_of_mex(folder):
+    """Of Space Ranger's files, or of Cell Ranger 2's, which name no types."""
+    features = _tsv(_part(folder, "features.tsv", "genes.tsv"))
+    barcodes = _tsv(_part(folder, "barcodes.tsv"))[0]
+    return _features(features[0], features.get(1), features.get(2)), pd.Index(barcodes.to_numpy())
+
+
+def _counts_of_mex(folder, shape):
     path = _part(folder, "matrix.mtx")
     with reading(path, "matrix of counts"), plain(path) as file:
         counts = sparse.csr_matrix(io.mmread(file).T, dtype=np.float32)
-    barcodes = _tsv(_part(folder, "barcodes.tsv"))[0]
-    return counts, _features_of_mex(folder), pd.Index(barcodes.to_numpy())
+    _check_shape(path, counts.shape, shape)
+    yield slice(0, shape[0]), counts
 
 
-def _features_of_mex(folder):
-    features = _tsv(_part(folder, "features.tsv", "genes.tsv"))
-    return _features(features[0], features.get(1), features.get(2))
+def _check_shape(path, shape, named):
+    if tuple(shape) != named:
+        raise InputError(
+            f"{path}: its matrix is of {shape[0]:,} barcodes and {shape[1]:,} features, but "
+            f"{named[0]:,} and {named[1]:,} are named; get it again."
+        )
 
 
 def _part(folder, *names):
@@ -328,7 +323,7 @@ def _tsv(path):
 
 
 def _features(ids, names, types):
-    """Features as `read_features` returns them."""
+    """Features as `read_names` returns them."""
     features = pd.DataFrame({"id": ids, "type": "" if types is None else types})
     return features.set_index(pd.Index((ids if names is None else names).to_numpy()))
 

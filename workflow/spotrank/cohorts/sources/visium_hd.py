@@ -11,10 +11,15 @@ from spotrank.base.store import InputError
 from spotrank.base.words import typed
 from spotrank.cohorts.sources import tenx
 from spotrank.cohorts.sources.sample import Sample
+from spotrank.cohorts.sources.spaceranger import frame_of, read_scales
 
+OUTS = ("", "binned_outputs/", "outs/binned_outputs/")
 FILES = [
-    f"{folder}{name}"
-    for folder in ("", "square_*/", "binned_outputs/square_*/", "outs/binned_outputs/square_*/")
+    f"{bins}{name}"
+    for bins in (
+        "",
+        *(f"{outs}square_0*um/" for outs in ("", "binned_outputs/", "outs/binned_outputs/")),
+    )
     for name in (
         *("*feature_bc_matrix.h5", "*feature_bc_matrix/*", "spatial/*scalefactors_json.json"),
         "spatial/*tissue_positions*",
@@ -27,69 +32,65 @@ GRID_OFF = 0.005  # share by which the bins' own spacing may differ from the µm
 IN_TISSUE = 0.5  # least share of a square's bins
 
 
-def read(row, side_um, slide_size):
+def read(row, side_um):
     """Squares of `side_um` of a run's bins, as `Sample`.
 
     row: `folder`, a run's outputs, its binned_outputs or one square_0XXum of them; perhaps `bin`,
     the side of the bins in µm, else the first of `BINS` that divides `side_um`. A square has the
     counts of its bins in tissue, and is kept where those are `IN_TISSUE` of all that it holds; its
-    centre is that of all. slide_size: of the full-resolution image, px. Raises `InputError`.
+    centre is that of all. Raises `InputError`.
     """
     folder, bin_um = _bins(Path(row["folder"]), row.get("bin"), side_um)
-    um_per_px = _um_per_px(folder, bin_um)
-    places = tenx.positions_of(folder / "spatial")
+    spatial = folder / "spatial"
+    places = tenx.positions_of(spatial)
     positions = tenx.read_positions(places)
+    scales = read_scales(spatial)
     grid, off = _grid(positions, places)
-    fitted = bin_um / np.sqrt(abs(np.linalg.det(grid[:2])))
-    if abs(fitted / um_per_px - 1) > GRID_OFF:
-        raise InputError(
-            f"{places}: its bins of {bin_um:g} µm lie {fitted:.4f} µm/px apart, but "
-            f"scalefactors_json.json says {um_per_px:.4f}; take both of one run."
-        )
-    matrix, kind = tenx.find_matrix(folder)
-    counts, genes, barcodes, left_out = tenx.read_genes(matrix)
-    total = counts.sum(axis=1, dtype=float).A1
-    rows = tenx.match(barcodes, positions, total, matrix)
+    um_per_px = _um_per_px(scales, bin_um, grid, spatial)
     n = round(side_um / bin_um)
     squares, of_bin = np.unique(
         positions[["array_row", "array_col"]].to_numpy() // n, axis=0, return_inverse=True
     )
     tissue = positions["in_tissue"].to_numpy()
+    matrix, kind = tenx.find_matrix(folder)
+    features, barcodes = tenx.read_names(matrix)
+    at = positions.index.get_indexer(barcodes)
+    of_barcode = np.where((at >= 0) & tissue[at], of_bin[at], -1)
+    counts, totals = _pool(matrix, of_barcode, (len(squares), len(features)))
+    tenx.match(barcodes, positions, totals, matrix)
     kept = np.bincount(of_bin[tissue], minlength=len(squares)) >= IN_TISSUE * n**2
     if not kept.any():
         raise InputError(
             f"{places}: no square of {side_um:g} µm has half of its bins in tissue; check that the "
             "positions are whole."
         )
-    of_barcode = np.where((rows >= 0) & tissue[rows], of_bin[rows], -1)
-    pooled = _pool(counts, of_barcode, len(squares))[kept]
+    counts, genes, left_out = tenx.gene_expression(counts, features, matrix)
     found = {
-        "matrix": f"{matrix.name} ({kind})",
+        "matrix": f"{matrix.name}, {kind}",
         "bins": f"{bin_um:g} µm, {len(positions):,}, {tissue.sum():,} of them in tissue",
         "barcodes": len(barcodes),
-        "without a place": int((rows < 0).sum()),
+        "without a place": int((at < 0).sum()),
         **left_out,
-        "µm/px by the spacing of bins": round(fitted, 5),
-        "degrees that the squares are turned by": round(_turned(grid), 2),
         "squares": f"{kept.sum():,} of {len(squares):,}, the others mostly off tissue",
-        "counts in squares": f"{pooled.sum(dtype=float):,.0f} of {total.sum():,.0f}",
+        "squares are turned against the image by": f"{_turned(grid):.2f}°",
+        "counts in squares": f"{counts[kept].sum(dtype=float):,.0f} of "
+        f"{counts.sum(dtype=float):,.0f} in tissue",
     }
     return Sample(
-        counts=pooled,
+        counts=counts[kept],
         genes=genes,
         barcodes=tenx.names_of_squares(squares[kept], side_um),
         places=_centres(squares, of_bin, n, grid, off)[kept],
         um_per_px=um_per_px,
         pitch_um=float(side_um),
-        frame=tenx.frame_of(folder / "spatial", tenx.read_scales(folder / "spatial")),
+        frame=frame_of(spatial, scales),
         found=found,
     )
 
 
 def _bins(folder, asked, side_um):
     """Folder of the bins to pool and their side, µm."""
-    inside = (folder, tenx.outs_of(folder) / "binned_outputs")
-    paths = [path for place in inside for path in sorted(place.glob("square_*um"))]
+    paths = [path for outs in OUTS for path in sorted((folder / outs).glob("square_*um"))]
     named = {re.fullmatch(r"square_(\d+)um", path.name): path for path in (folder, *paths)}
     there = {int(name[1]): path for name, path in named.items() if name}
     if not there:
@@ -101,9 +102,9 @@ def _bins(folder, asked, side_um):
     choices = [side for side in wanted if side in there and side > FINEST]
     if not choices:
         raise InputError(
-            f"{folder}: holds bins of {', '.join(map(str, sorted(there)))} µm, but those of "
-            f"{' or '.join(map(str, wanted))} are needed, never of {FINEST}, which are too many; "
-            "get them, or name others in the column 'bin'."
+            f"{folder}: holds bins of {', '.join(map(str, sorted(there)))} µm; get those of 8 or "
+            f"16 µm, or name in the column 'bin' one that is there and coarser than {FINEST} µm, "
+            "of which there are millions."
         )
     for side in choices:
         if abs(side_um / side - round(side_um / side)) < 1e-6:
@@ -116,19 +117,19 @@ def _bins(folder, asked, side_um):
     )
 
 
-def _um_per_px(folder, bin_um):
-    """µm/px that a run tells; `InputError` if it is of other bins."""
-    path, scales = folder / "spatial/scalefactors_json.json", tenx.read_scales(folder / "spatial")
+def _um_per_px(scales, bin_um, grid, spatial):
+    """µm/px that a run tells; `InputError` if that is of other bins, or not their spacing."""
     told, um_per_px = (scales.get(key, np.nan) for key in ("bin_size_um", "microns_per_pixel"))
-    if np.isnan(told) or np.isnan(um_per_px):
-        raise InputError(
-            f"{path}: doesn't tell bin_size_um and microns_per_pixel; take the file as Space "
-            "Ranger wrote it."
-        )
     if told != bin_um or not 0 < um_per_px < np.inf:
         raise InputError(
-            f"{path}: is of bins of {told:g} µm at {um_per_px:g} µm/px, but its folder of "
-            f"{bin_um} µm; take both of one run."
+            f"{spatial}/scalefactors_json.json: tells bins of {told:g} µm at {um_per_px:g} µm/px, "
+            f"but its folder holds those of {bin_um} µm; take both of one run."
+        )
+    spacing = bin_um / np.sqrt(abs(np.linalg.det(grid[:2])))
+    if abs(spacing / um_per_px - 1) > GRID_OFF:
+        raise InputError(
+            f"{spatial}: the spacing of its bins of {bin_um} µm says {spacing:.4f} µm/px, but its "
+            f"scalefactors_json.json {um_per_px:.4f}; take both of one run."
         )
     return um_per_px
 
@@ -164,8 +165,14 @@ def _turned(grid):
     return np.degrees(np.arctan2(min(x, y), max(x, y)))
 
 
-def _pool(counts, groups, n):
-    """Sums of the rows of `counts` by `groups`, of which there are `n`; −1 is of none."""
-    rows = np.flatnonzero(groups >= 0)
-    ones = np.ones(len(rows), np.float32)
-    return sparse.csr_matrix((ones, (groups[rows], rows)), shape=(n, len(groups))) @ counts
+def _pool(matrix, groups, shape):
+    """Sums of the rows of a matrix by `groups` of barcodes, −1 for none, CSR float32 of `shape`;
+    and of each barcode's counts `(n_barcodes,)`."""
+    pooled, totals = sparse.csr_matrix(shape, dtype=np.float32), np.zeros(len(groups))
+    for part, counts in tenx.read_counts(matrix, (len(groups), shape[1])):
+        totals[part] = counts.sum(axis=1, dtype=float).A1
+        rows = np.flatnonzero(groups[part] >= 0)
+        places = groups[part][rows], rows
+        ones = np.ones(len(rows), np.float32)
+        pooled += sparse.csr_matrix((ones, places), shape=(shape[0], counts.shape[0])) @ counts
+    return pooled, totals

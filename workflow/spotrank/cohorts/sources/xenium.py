@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -13,14 +13,6 @@ from spotrank.cohorts.sources import tenx
 from spotrank.cohorts.sources.alignment import read_alignment
 from spotrank.cohorts.sources.sample import Sample
 
-FILES = [
-    f"{outs}{name}"
-    for outs in ("", "outs/")
-    for name in (
-        *("experiment.xenium", "*cell_feature_matrix.h5", "*cell_feature_matrix/*"),
-        *("*transcripts.*", "*cells.*", "*alignment.csv"),
-    )
-]
 PATHS = ("folder", "image")
 MATRIX = {"cells": "cell_feature_matrix"}
 TRANSCRIPTS = ("transcripts.parquet", "transcripts.csv.gz", "transcripts.csv")
@@ -35,130 +27,141 @@ CONTROLS = (  # how names begin that are no genes', where no column tells
     *("UnassignedCodeword_", "DeprecatedCodeword_", "Intergenic_Region_"),
 )
 BATCH = 2**20  # transcripts in memory at a time
+FILES = [
+    f"{outs}*{name}"
+    for outs in ("", "outs/")
+    for name in (
+        *("experiment.xenium", "gene_panel.json", "imagealignment.csv", *TRANSCRIPTS, *CELLS),
+        *("cell_feature_matrix.h5", "cell_feature_matrix/*"),
+    )
+]
 PARTS = 8  # a square is looked at in PARTS × PARTS parts ...
 COVERED = 0.5  # ... of which this share must have transcripts, or the region only grazes it
-ON_IMAGE = 0.5  # least share of what was counted, or the alignment is another image's
+SEEN = ("transcripts", f"of quality {QV} or more", "of genes")
 
 
 @dataclass
 class Pooled:
     """Transcripts of genes pooled to squares.
 
-    counts: CSR int32 `(n_rows · n_columns, n_genes)`, a square's row after row; names: of the
-    genes; shape: `(n_rows, n_columns)`; covered: share of each square's parts with a transcript;
-    seen: how many transcripts there were, how many of good quality, of genes, on the image.
+    counts: CSR int32 `(n_squares, n_genes)`; names: of the genes; squares: row and column
+    `(n_squares, 2)` of those with transcripts, in order; covered: share of the parts of each
+    `(n_squares,)` that have transcripts; seen: how many transcripts there were, how many of good
+    quality, and of those of genes.
     """
 
     counts: sparse.csr_matrix
     names: list
-    shape: tuple
+    squares: np.ndarray
     covered: np.ndarray
-    seen: Counter
+    seen: dict
 
 
-def read(row, side_um, slide_size):
+def read(row, side_um):
     """A Xenium run as `Sample`: squares of `side_um` or cells, in px of its aligned H&E.
 
     row: `folder`, `image`, perhaps `alignment` and `um_per_px`, see `read_alignment`, and `spots`:
-    'squares' (default), see `pool`, from the upper left corner of the image, those that the region
-    only grazes left out; or 'cells', with the counts of the run's own matrix. slide_size: of the
-    H&E, px, `(width, height)`. Raises `InputError`.
+    'squares' (default), see `pool`, counted from the upper left corner of the image, those that
+    the region only grazes left out; or 'cells', with the counts of the run's own matrix. Raises
+    `InputError`.
     """
     folder = tenx.outs_of(row["folder"])
-    pixel_size = _pixel_size(folder)
-    matrix, found = read_alignment(row | {"folder": folder}, pixel_size)
-    um_per_px = pixel_size * np.sqrt(abs(np.linalg.det(matrix)))
-    to_px = np.linalg.inv(matrix) @ np.diag([1 / pixel_size, 1 / pixel_size, 1])
     spots = row.get("spots", "squares")
-    if spots == "squares":
-        sample = _squares(folder, to_px, side_um, side_um / um_per_px, slide_size)
-    elif spots == "cells":
-        sample = _cells(folder, to_px, slide_size)
-    else:
+    if spots not in ("squares", "cells"):
         raise InputError(
             f"{folder}: its spots are '{spots}' in the table; write squares or cells there."
         )
-    return Sample(um_per_px=float(um_per_px), **sample | {"found": found | sample["found"]})
+    pixel_size = _pixel_size(folder)
+    matrix, found = read_alignment(row | {"folder": folder}, pixel_size)
+    um_per_px = float(pixel_size * np.sqrt(abs(np.linalg.det(matrix))))
+    to_px = np.linalg.inv(matrix) @ np.diag([1 / pixel_size, 1 / pixel_size, 1])
+    if spots == "cells":
+        sample = _cells(folder, to_px, um_per_px)
+    else:
+        sample = _squares(folder, to_px, um_per_px, side_um)
+    return replace(sample, found=found | sample.found)
 
 
-def pool(path, to_px, side_px, size, corner=(0, 0)):
+def pool(path, to_px, side_px, corner=(0, 0)):
     """Transcripts of genes with a quality of `QV` or more, pooled to squares: `Pooled`.
 
     path: of the file of transcripts, read by some at a time; to_px: from µm to px of the image
-    `(3, 3)`; side_px: of a square; size: of the image, px, `(width, height)`; corner: upper left
-    one of the first square, px. Squares lie whole on the image.
+    `(3, 3)`; side_px: of a square; corner: upper left one of the first square, px.
     """
-    n_columns, n_rows = ((np.array(size) - corner) // side_px).astype(int)
-    codes, seen = {}, Counter()
-    parts = np.zeros((n_rows * PARTS, n_columns * PARTS), bool)
-    counts = sparse.csr_matrix((n_rows * n_columns, 0), dtype=np.int32)
+    codes, squares, seen = {}, {}, Counter()
+    counts = sparse.csr_matrix((0, 0), dtype=np.int32)
+    parts = sparse.csr_matrix((0, PARTS**2), dtype=np.int32)
     for batch in _transcripts(path):
         good = batch["qv"].to_numpy() >= QV
         gene = good & _are_genes(batch)
         names = batch["feature_name"].cat
         code = np.array([codes.setdefault(name, len(codes)) for name in names.categories], int)
         places = _affine(to_px, *(batch.loc[gene, f"{axis}_location"] for axis in "xy"))
-        at = (places - corner) / side_px * PARTS
-        inside = _within(at, parts.shape[::-1])
-        column, row = at[inside].astype(int).T
-        parts[row, column] = True
-        square = row // PARTS * n_columns + column // PARTS
-        ones = np.ones(len(square), np.int32)
-        shape = counts.shape[0], len(codes)
-        counts.resize(shape)
-        counts += sparse.csr_matrix(
-            (ones, (square, code[names.codes[gene][inside]])), shape=shape, dtype=np.int32
-        )
-        seen.update(
-            {
-                "transcripts": len(batch),
-                f"of quality {QV} or more": good.sum(),
-                "of genes": gene.sum(),
-                "on the image": _within(places, size).sum(),
-            }
-        )
+        at = np.floor((places - corner) / side_px * PARTS).astype(int)
+        square = _numbers(squares, at // PARTS)
+        counts = _count(counts, square, code[names.codes[gene]], len(squares), len(codes))
+        row, column = (at % PARTS).T
+        parts = _count(parts, square, row * PARTS + column, len(squares), PARTS**2)
+        numbers = (len(batch), good.sum(), gene.sum())
+        seen.update(dict(zip(SEEN, map(int, numbers), strict=True)))
+    order = sorted(squares)
+    rows = [squares[square] for square in order]
     genes = np.flatnonzero(counts.getnnz(axis=0))
-    covered = parts.reshape(n_rows, PARTS, n_columns, PARTS).mean(axis=(1, 3)).ravel()
-    names = [*codes]
     return Pooled(
-        counts[:, genes], [names[gene] for gene in genes], (n_rows, n_columns), covered, seen
+        counts=counts[rows][:, genes],
+        names=[list(codes)[gene] for gene in genes],
+        squares=np.array(order, int).reshape(-1, 2),
+        covered=parts[rows].getnnz(axis=1) / PARTS**2,
+        seen=dict(seen),
     )
 
 
-def _squares(folder, to_px, side_um, side_px, slide_size):
-    path = _file(folder, TRANSCRIPTS)
-    pooled = pool(path, to_px, side_px, slide_size)
-    seen = {what: int(number) for what, number in pooled.seen.items()}
-    _check_on_image(path, seen.get("on the image", 0), seen.get("of genes", 0), slide_size)
-    kept = np.flatnonzero(pooled.covered >= COVERED)
-    if not len(kept):
+def _numbers(known, keys):
+    """The number of each of `keys` `(n, 2)` in `known`, where new ones get the next."""
+    low, high = keys.min(axis=0, initial=0), keys.max(axis=0, initial=0)
+    n_columns = high[1] - low[1] + 1
+    which, found = pd.factorize((keys - low) @ [n_columns, 1])
+    found = np.column_stack(np.divmod(found, n_columns)) + low
+    numbers = [known.setdefault(key, len(known)) for key in map(tuple, found.tolist())]
+    return np.array(numbers, int)[which]
+
+
+def _count(total, rows, columns, n_rows, n_columns):
+    """`total`, made larger, and one more at each of `rows`, `columns`."""
+    total.resize((n_rows, n_columns))
+    ones = np.ones(len(rows), np.int32)
+    return total + sparse.csr_matrix((ones, (rows, columns)), shape=total.shape)
+
+
+def _squares(folder, to_px, um_per_px, side_um):
+    path, side_px = _file(folder, TRANSCRIPTS), side_um / um_per_px
+    pooled = pool(path, to_px, side_px)
+    kept = pooled.covered >= COVERED
+    if not kept.any():
         raise InputError(
             f"{path}: no square of {side_um:g} µm has transcripts in half of its area; check that "
             "the file is whole, or take cells as spots."
         )
-    squares = np.column_stack(np.unravel_index(kept, pooled.shape))
-    counts = pooled.counts[kept].astype(np.float32)
-    ids = _ids(folder)
-    return {
-        "counts": counts,
-        "genes": pd.DataFrame(
+    squares, counts, ids = pooled.squares[kept], pooled.counts[kept], _ids(folder)
+    return Sample(
+        counts=counts.astype(np.float32),
+        genes=pd.DataFrame(
             {"id": [ids.get(name, "") for name in pooled.names], "type": tenx.GENES},
             index=pd.Index(pooled.names),
         ),
-        "barcodes": tenx.names_of_squares(squares, side_um),
-        "places": (squares[:, ::-1] + 0.5) * side_px,
-        "pitch_um": float(side_um),
-        "found": {
-            "transcripts": path.name,
-            **seen,
-            "squares": f"{len(kept):,} of {np.count_nonzero(pooled.covered):,} with transcripts, "
-            "the others mostly without",
-            "in squares": int(counts.sum(dtype=float)),
+        barcodes=tenx.names_of_squares(squares, side_um),
+        places=(squares[:, ::-1] + 0.5) * side_px,
+        um_per_px=um_per_px,
+        pitch_um=float(side_um),
+        found={
+            **pooled.seen,
+            "squares": f"{len(squares):,} of {len(kept):,}, the others mostly without transcripts",
+            "in squares": int(counts.sum()),
         },
-    }
+    )
 
 
-def _cells(folder, to_px, slide_size):
+def _cells(folder, to_px, um_per_px):
     path = _file(folder, CELLS)
     matrix, _ = tenx.find_matrix(folder, MATRIX)
     counts, genes, ids, left_out = tenx.read_genes(matrix)
@@ -171,43 +174,24 @@ def _cells(folder, to_px, slide_size):
             "of one run."
         )
     counts, cells = counts[has], cells.iloc[at[has]]
-    places = _affine(to_px, cells["x_centroid"], cells["y_centroid"])
-    on = _within(places, slide_size)
-    _check_on_image(path, on.sum(), len(on), slide_size)
-    found = {
-        "cells": len(has),
-        "without a place": int((~has).sum()),
-        "off the image": int((~on).sum()),
-        **left_out,
-    }
+    found = {"cells": len(has), "without a place": int((~has).sum()), **left_out}
     if "transcript_counts" in cells:
         differ = cells["transcript_counts"].to_numpy() != counts.sum(axis=1, dtype=float).A1
         found["whose counts are not what cells tell"] = int(differ.sum())
-    return {
-        "counts": counts,
-        "genes": genes,
-        "barcodes": ids[has],
-        "places": places,
-        "found": found,
-    }
+    return Sample(
+        counts=counts,
+        genes=genes,
+        barcodes=ids[has],
+        places=_affine(to_px, cells["x_centroid"], cells["y_centroid"]),
+        um_per_px=um_per_px,
+        found=found,
+    )
 
 
 def _affine(to_px, x, y):
     """Places in px `(n, 2)` of `x`, `y` in µm."""
-    return np.column_stack([x, y]).astype(float) @ to_px[:2, :2].T + to_px[:2, 2]
-
-
-def _within(places, size):
-    return ((places >= 0) & (places < size)).all(axis=1)
-
-
-def _check_on_image(path, on, n, slide_size):
-    if on < max(ON_IMAGE * n, 1):
-        raise InputError(
-            f"{path}: by the alignment, {on:,} of {n:,} lie on the image of {slide_size[0]} × "
-            f"{slide_size[1]} px; give the image that the alignment was made for, at full "
-            "resolution, and the alignment of this run."
-        )
+    x, y = np.asarray(x, float), np.asarray(y, float)
+    return np.column_stack([at_x * x + at_y * y + moved for at_x, at_y, moved in to_px[:2]])
 
 
 def _transcripts(path):
@@ -221,6 +205,11 @@ def _transcripts(path):
                     f"{path}: lacks the column '{missing[0]}'; take the file of transcripts as "
                     "the run wrote it."
                 )
+            if not np.isfinite(batch[["x_location", "y_location", "qv"]]).all(axis=None):
+                raise InputError(
+                    f"{path}: holds a transcript without place or quality; take the file as the "
+                    "run wrote it."
+                )
             yield batch
 
 
@@ -229,11 +218,12 @@ def _of_parquet(path):
 
     columns = _columns(pq.read_schema(path).names)
     file = pq.ParquetFile(path, read_dictionary=[name for name in columns if name in TEXTS])
-    for batch in file.iter_batches(BATCH, columns=columns):
-        table = batch.to_pandas(ignore_metadata=True)
-        for name, values in table.select_dtypes("category").items():  # of bytes from XOA 1
-            table[name] = values.cat.rename_categories([*tenx.texts(values.cat.categories)])
-        yield table
+    for group in range(file.num_row_groups):  # an iterator over all keeps what it has read
+        for batch in file.iter_batches(BATCH, [group], columns):
+            table = batch.to_pandas(ignore_metadata=True)
+            for name, values in table.select_dtypes("category").items():  # of bytes from XOA 1
+                table[name] = values.cat.rename_categories([*tenx.texts(values.cat.categories)])
+            yield table
 
 
 def _of_csv(path):
@@ -283,7 +273,7 @@ def _read_cells(path):
 def _ids(folder):
     """Ids of genes by name, of the run's matrix or panel; none where neither is there."""
     if tenx.called(folder, *(name + suffix for name in MATRIX.values() for suffix in (".h5", ""))):
-        features = tenx.read_features(tenx.find_matrix(folder, MATRIX)[0])
+        features = tenx.read_names(tenx.find_matrix(folder, MATRIX)[0])[0]
         return dict(zip(features.index, features["id"], strict=True))
     panel = tenx.called(folder, "gene_panel.json")
     if panel is None:
