@@ -42,7 +42,7 @@ def test_places_and_counts_of_stores_that_the_library_wrote(answers):
     for name, regions in stores.items():
         for region, (instances, places, counts) in regions.items():
             row = {"folder": str(answers / name), "table": f"of_{region}", "um_per_px": "1"}
-            sample = spatialdata.read(row, 112, (31, 23))
+            sample = spatialdata.read(row | {"slide_size": (31, 23)}, 112)
             assert sample.barcodes.tolist() == list(map(str, instances))
             np.testing.assert_allclose(sample.places, places, rtol=1e-9, atol=1e-6)
             np.testing.assert_array_equal(sample.counts.toarray(), counts)

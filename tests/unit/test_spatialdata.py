@@ -57,7 +57,7 @@ def made_up(path, zarr_format=3, *, shapes=HERE, picture=None, encoding="WKB", *
 
 
 def read(row, size=(WIDTH, HEIGHT)):
-    return spatialdata.read(row, SIDE, size)
+    return spatialdata.read(row | {"slide_size": size}, SIDE)
 
 
 def refused(row, size=(WIDTH, HEIGHT)):
@@ -635,7 +635,7 @@ def test_no_array_is_unpickled(tmp_path, filters):
     with pytest.raises(InputError):
         list(spatialdata.image_blocks(row)[1])
     assert not (tmp_path / "made").exists()
-    pickle.loads(chunk.read_bytes())
+    pickle.loads(chunk.read_bytes())  # noqa: S301
     assert (tmp_path / "made").exists()
 
 
@@ -663,4 +663,14 @@ def test_bins_of_visium_hd_are_pooled_to_patches(tmp_path):
     assert sample.um_per_px == pytest.approx(8 / 16)
     assert sample.pitch_um == 112
     with pytest.raises(InputError, match="patches of 100 µm are no whole number of bins of 8 µm"):
-        spatialdata.read(row, 100, (WIDTH, HEIGHT))
+        spatialdata.read(row | {"slide_size": (WIDTH, HEIGHT)}, 100)
+
+
+def test_files_that_make_an_import_stale_are_files(layouts):
+    for store in layouts.glob("spatialdata_*/*.zarr"):
+        found = {path for pattern in spatialdata.FILES for path in store.glob(pattern)}
+        assert all(path.is_file() for path in found)
+        parts = {path.relative_to(store).parts[0] for path in found}
+        assert parts >= {"images", "shapes", "tables"}
+        assert any("data" in path.parts for path in found)
+        assert {path.name for path in found if "obs" in path.parts} & {"zarr.json", ".zarray"}

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from scipy import sparse
 
 from spotrank.base.store import InputError
 from spotrank.cohorts.sources import tenx, transforms, visium_hd
@@ -14,6 +15,12 @@ from spotrank.cohorts.sources.annotated import Table
 from spotrank.cohorts.sources.elements import Raster, listed, opened
 from spotrank.cohorts.sources.sample import Sample
 
+PATHS = ("folder",)
+FILES = [  # what is written anew with any part that is read, and what memory goes by
+    *("zarr.json", ".zgroup", ".zattrs", "*/*/zarr.json", "*/*/.zattrs", "shapes/*/shapes.parquet"),
+    *("table*/*/*/*/zarr.json", "table*/*/*/*/.zarray"),
+    *("table*/*/X/data/c/*", "table*/*/X/data/[0-9]*", "table*/*/X/c/*/*", "table*/*/X/[0-9]*"),
+]
 SPOTS = 100  # µm between neighbours in a row of Visium, whose columns are two apart
 BINS = re.compile(r"(?<!\d)(\d{3})um")  # what Visium HD calls bins of so many µm
 XENIUM = {"transcript_counts", "control_probe_counts"}  # columns of Xenium's own tables of cells
@@ -24,7 +31,7 @@ AGREE = 0.02  # of what the store and the table of samples say of µm/px, at mos
 APART = 1  # px between two answers of where a spot lies, at most
 
 
-def read(row, side_um, slide_size):
+def read(row, side_um):
     """A sample of a store, see `sample.Sample`; a spot is a row of the table, a spot or a cell, but
     bins of Visium HD are pooled to squares of `side_um`, as `visium_hd` does.
 
@@ -32,13 +39,13 @@ def read(row, side_um, slide_size):
     or labels, where the table annotates several; `image`, a picture, or the path of a slide that is
     one of the pictures; `system` of coordinates, where several disagree; `layer` of the counts, or
     'raw'; `gene_names`, a column of var; and `um_per_px` of the slide, where nothing tells.
-    slide_size: width and height in px, see `_fit`.
+    `slide_size` is width and height of the slide in px, see `_fit`.
     Raises `InputError` for what is missing, ambiguous, no count or not in full resolution.
     """
     with opened(row["folder"]) as store:
         table = Table(store, row)
         centres, systems = table.join()
-        fit = _fit(store, row, table, centres, systems, slide_size)
+        fit = _fit(store, row, table, centres, systems, row["slide_size"])
         places = transforms.apply(fit.to_slide @ systems[fit.system], centres)
         um_per_px, pitch_um, told_by = _lengths(store, row, table, fit, places)
         counts, genes = table.read_counts()
@@ -272,9 +279,10 @@ def _pooled(sample, obs, side_um, where):
         )
     grid, off = visium_hd.grid_of(positions, where)
     found = {"bins": f"{bin_um} µm, {len(of_bin):,}", "squares": f"{kept.sum():,} of {len(kept):,}"}
+    in_square = sparse.csr_matrix((np.ones_like(of_bin, np.float32), (of_bin, range(len(of_bin)))))
     return replace(
         sample,
-        counts=visium_hd.pool(sample.counts, of_bin, len(squares))[kept],
+        counts=(in_square @ sample.counts)[kept],
         barcodes=tenx.names_of_squares(squares[kept], side_um),
         places=visium_hd.centres_of(squares, of_bin, n, grid, off)[kept],
         pitch_um=float(side_um),

@@ -25,6 +25,7 @@ FILES = [
         "spatial/*tissue_positions*",
     )
 ]
+PATHS = ("folder", "image")
 BINS = (16, 8)  # µm, of which the first that divides the patch's side is taken
 FINEST = 2  # µm, millions of bins
 GRID_OFF = 0.005  # share by which the bins' own spacing may differ from the µm/px told
