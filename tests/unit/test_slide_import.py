@@ -9,6 +9,7 @@ import sys
 import numpy as np
 import openslide
 import pytest
+import pyvips
 import tifffile
 from conftest import ROOT
 from PIL import Image
@@ -80,6 +81,19 @@ def jpeg_2000(code, encode=stream, photometric=2):
     return write
 
 
+def jpeg_2000_planes(path, rgb):
+    """The same, a plane a colour, in strips."""
+    streams = (
+        stream(plane[top : top + 200])
+        for plane in rgb.transpose(2, 0, 1)
+        for top in range(0, 500, 200)
+    )
+    options = {"photometric": "rgb", "planarconfig": "separate", "compression": "zlib"}
+    tifffile.imwrite(path, streams, shape=(3, 500, 700), dtype="u1", rowsperstrip=200, **options)
+    with tifffile.TiffFile(path, mode="r+") as file:
+        file.pages[0].tags["Compression"].overwrite(34712)
+
+
 TURNED = Image.Exif()
 TURNED[274] = 6  # to be turned by 90° clockwise
 KINDS = {
@@ -103,6 +117,7 @@ KINDS = {
     "33005.tif": (jpeg_2000(33005), "is compressed as APERIO_JP2000_RGB"),
     "33003.tif": (jpeg_2000(33003, ycbcr), "is compressed as APERIO_JP2000_YCBC"),
     "YCbCr.tif": (jpeg_2000(34712, ycbcr, 6), "is compressed as JPEG2000 (YCBCR)"),
+    "JPEG 2000 in planes.tif": (jpeg_2000_planes, "is a TIFF without tiles"),
     "transformed.tif": (jpeg_2000(34712, stream, 6), "is compressed as JPEG2000 (YCBCR)"),
 }
 
@@ -189,9 +204,9 @@ def test_the_real_xenium_picture(layouts, tmp_path):
     assert slide_import.needs_import(path) == ""
     rgb = read(path).astype("u1")
     assert rgb.shape == (448, 527, 3)
-    for make in (jpeg_2000(34712), subifds):
-        make(tmp_path / "a.ome.tif", rgb)
-        slide_import.write(tmp_path / "a.ome.tif", tmp_path / "out.tif")
+    for name, make in (("a", jpeg_2000(34712)), ("b", subifds)):
+        make(tmp_path / f"{name}.ome.tif", rgb)
+        slide_import.write(tmp_path / f"{name}.ome.tif", tmp_path / "out.tif")
         assert np.abs(read(tmp_path / "out.tif") - rgb).mean() < 3
 
 
@@ -250,6 +265,8 @@ def test_strips_are_written_and_their_failure_is_told(rgb, tmp_path):
 
     with pytest.raises(InputError, match="chunk 2"):
         slide_import.write_strips((500, 700), failing(), out, {})
+    with pytest.raises(pyvips.Error):
+        slide_import.write_strips((500, 700), [rgb[:321]], out, {})
     assert not list(tmp_path.iterdir())
 
 

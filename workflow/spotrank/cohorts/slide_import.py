@@ -7,6 +7,7 @@ import logging
 import struct
 import zlib
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ from spotrank.cohorts.slide_files import (
     open_slide,
 )
 
-QUALITY = 89  # of JPEG; from 90 on libvips halves the colours' resolution no more: thrice the bytes
+QUALITY = 89  # of JPEG; from 90 on libvips keeps colours at full resolution: thrice the bytes
 TILE = 256  # px
 CLASSIC = 4_000_000_000  # bytes of pixels; what has more may need a BigTIFF
 SCANNED = (50, 50_000)  # px/mm that a slide can have; what else a picture states is of a screen
@@ -33,6 +34,7 @@ STREAM = b"\xff\x4f\xff\x51"  # begins JPEG 2000 without its container
 logging.getLogger("pyvips").setLevel(logging.WARNING)  # else it tells of each of its threads
 
 
+@cache  # asked whenever a plan is made
 def needs_import(path):
     """What keeps OpenSlide from reading a whole picture, in words; '' where nothing does, or
     writing it anew would not help.
@@ -64,9 +66,10 @@ def write(path, out):
     slide and hires picture tell, at others the picture of `snakemake import_check`.
 
     The TIFF's ImageDescription says in JSON which file was the `original`, its `sha256` and `what`
-    kept OpenSlide from reading it. Memory doesn't grow with the picture, but for a PNG that is
-    interlaced, a progressive JPEG, and JPEG 2000 outside a TIFF. Raises `InputError` for what has
-    no colours, is damaged, or can be read as it is.
+    kept OpenSlide from reading it. Memory doesn't grow with the picture (some 200 MB), but for a
+    PNG that is interlaced, a progressive JPEG, and JPEG 2000 outside a TIFF: 19 bytes a pixel.
+    What is turned goes through a temporary file. Raises `InputError` for what has no colours, is
+    damaged, or can be read as it is.
     """
     import pyvips
 
@@ -148,7 +151,8 @@ def _picture(path):
             page = tiff.pages.first
             if page.compression in JPEG_2000:
                 per_mm = page.get_resolution("MILLIMETER")[0]
-                with _streamed(page.shape[:2], _rows_of_tiles(path, page), per_mm) as image:
+                size = page.imagelength, page.imagewidth
+                with _streamed(size, _rows_of_tiles(path, page), per_mm) as image:
                     turned = page.tags.valueof("Orientation", 1)
                     image.set_type(pyvips.GValue.gint_type, "orientation", turned)
                     yield _upright(image)
@@ -204,7 +208,9 @@ def _streamed(size, strips, px_per_mm=1):
         image = pyvips.Image.new_from_source(source, "", access="sequential", fail_on="error")
         yield image.copy(xres=px_per_mm, yres=px_per_mm)
     except pyvips.Error:
-        raise failures[0] if failures else None from None
+        if failures:
+            raise failures[0] from None
+        raise
 
 
 def _png(size, strips):
@@ -239,22 +245,29 @@ def _of_jpeg_2000(path):
 
 def _rows_of_tiles(path, page):
     """Strips of a TIFF in JPEG 2000, a row of its tiles, or one of its strips, each."""
-    height, width = page.shape[:2]
+    height, width = page.imagelength, page.imagewidth
     tile = page.tile if page.is_tiled else (min(page.rowsperstrip, height), width)
     across = -(-width // tile[1])
     is_ycbcr = page.compression == YCBCR or page.photometric == 6
-    places = iter(zip(page.dataoffsets, page.databytecounts, strict=True))
+    planes = 3 if page.planarconfig == 2 else 1
+    places = np.reshape([page.dataoffsets, page.databytecounts], (2, planes, -1)).transpose(2, 1, 0)
     with open(path, "rb") as file:
+
+        def decoded(offset, count):
+            file.seek(offset)
+            stream = file.read(count)
+            return _decoded(path, io.BytesIO(stream), is_ycbcr and _keeps_ycbcr(stream))
+
         for top in range(0, height, tile[0]):
             strip = np.full((tile[0], across * tile[1], 3), 255, np.uint8)
             for left in range(0, width, tile[1]):
-                offset, count = next(places)
-                if not count:  # where nothing was scanned there may be no tile
+                of_tile = places[top // tile[0] * across + left // tile[1]].tolist()
+                if not of_tile[0][1]:  # where nothing was scanned there may be no tile
                     continue
-                file.seek(offset)
-                stream = file.read(count)
-                pixels = _decoded(path, io.BytesIO(stream), is_ycbcr and _keeps_ycbcr(stream))
-                strip[: len(pixels), left : left + pixels.shape[1]] = pixels
+                pixels = [decoded(*place) for place in of_tile]
+                if planes > 1:  # each is grey
+                    pixels = [np.dstack([plane[..., 0] for plane in pixels])]
+                strip[: len(pixels[0]), left : left + pixels[0].shape[1]] = pixels[0]
             yield strip[: height - top, :width]
 
 
