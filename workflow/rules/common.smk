@@ -20,6 +20,8 @@ from spotrank.study.files import Files
 from spotrank.study.made_by import MadeBy
 from spotrank.study.study import Study
 
+folder_of_runs = config.pop("folder", None)  # no part of a study: `snakemake samples` looks there
+
 try:
     study = Study(config)
     files = Files(study)

@@ -42,3 +42,45 @@ rule import_sample:
         numbers=own_samples.NUMBERS,
     script:
         "../scripts/import_sample.py"
+
+
+IMPORTED = [
+    (cohort, sample)
+    for cohort, source in study.sources.items()
+    if study.cohorts[cohort]["source"] in sources.READERS
+    for sample in study.samples[cohort].index
+]
+
+
+rule import_check:
+    input:
+        **{
+            kind: [files.path(cohort, kind, sample) for cohort, sample in IMPORTED]
+            for kind in ("st", "metadata", "wsis")
+        },
+    output:
+        f"results/{study.name}/import_check.png",
+    log:
+        f"logs/{study.name}/import_check.log",
+    localrule: True
+    conda:
+        "../../envs/report.yaml"
+    params:
+        samples=[sample for _, sample in IMPORTED],
+        side_um=study.side_um,
+        code=code_hash("import_check"),
+    script:
+        "../scripts/import_check.py"
+
+
+rule samples:
+    log:
+        "logs/samples.log",
+    localrule: True
+    conda:
+        "../../envs/data.yaml"
+    params:
+        folder=folder_of_runs,
+        table="samples.csv",
+    script:
+        "../scripts/samples.py"
