@@ -1,5 +1,6 @@
 # `make demo`: the demo study; `make test`: lint and all tests but those on SLURM, which `make
-# test-slurm` installs and starts; `make quick`: lint, unit and golden tests; `make kill`: kill runs
+# test-slurm` installs and starts, and those against spatialdata, which `make test-spatialdata`
+# installs; `make quick`: lint, unit and golden tests; `make kill`: kill runs
 # KILLS times; `make bench`: ratios of speed; `make published`: jobs and GPU hours of the published
 # studies; `make published-synthetic`: STRank's synthetic study; `make errors`: write docs/errors.md;
 # `make golden`: say which code gives which numbers. Each sets up .venv first.
@@ -9,7 +10,7 @@ LOCK := envs/requirements.lock
 SLURM := slurm-wlm slurmdbd munge mariadb-server
 KILLS ?= 200
 
-.PHONY: demo test quick test-slurm kill bench published published-synthetic errors golden lint
+.PHONY: demo test quick test-slurm test-spatialdata kill bench published published-synthetic errors golden lint
 .DELETE_ON_ERROR:
 
 demo: .venv/ready
@@ -30,6 +31,9 @@ test-slurm: .venv/ready
 		apt-get update -q && RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive \
 		apt-get install -y -q --no-install-recommends $(SLURM); }
 	$(BIN)/python -m pytest tests/cluster
+
+test-spatialdata: .venv/ready
+	$(BIN)/python -m pytest tests/library
 
 kill: .venv/ready
 	$(BIN)/python tests/faults/kill.py $(KILLS)

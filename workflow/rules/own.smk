@@ -3,7 +3,8 @@ OWN = f"{sources.OWN}/{{cohort}}"
 
 rule import_slide:
     input:
-        lambda wildcards: study.sources[wildcards.cohort].image(wildcards.sample),
+        lambda wildcards: study.sources[wildcards.cohort].slide(wildcards.sample)
+        or study.sources[wildcards.cohort].files(wildcards.sample),
     output:
         f"{OWN}/wsis/{{sample}}.tif",
     log:
@@ -13,6 +14,9 @@ rule import_slide:
     resources:
         mem_mb=memory(4000, 0),
         runtime=minutes(120),
+    params:
+        slide=lambda wildcards: study.sources[wildcards.cohort].slide(wildcards.sample),
+        row=lambda wildcards: study.sources[wildcards.cohort].row(wildcards.sample),
     script:
         "../scripts/import_slide.py"
 

@@ -4,11 +4,14 @@ from spotrank.base.store import job
 
 with job(snakemake.log[0]):
     from spotrank.base import provenance
+    from spotrank.cohorts.slide_files import open_slide
     from spotrank.cohorts.sources import frame
     from spotrank.cohorts.sources.registry import READERS
 
     params, slide = snakemake.params, snakemake.input.slide
-    sample = READERS[params.source].read(params.row, params.side_um)
+    with open_slide(slide) as opened:
+        row = params.row | {"slide_size": opened.dimensions}
+    sample = READERS[params.source].read(row, params.side_um)
     sample = frame.fitted(sample, slide)
     for what, value in sample.found.items():
         print(f"{what}: {value}")

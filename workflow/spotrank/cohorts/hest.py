@@ -51,7 +51,21 @@ def read_pixel_size(metadata):
 
 def read_pitch(metadata):
     """`inter_spot_dist` of a sample's JSON, µm between neighbouring spots, or None."""
-    value = _of_json(metadata, "inter_spot_dist")
+    return _length(metadata, "inter_spot_dist")
+
+
+def read_diameter(metadata):
+    """`spot_diameter` of a sample's JSON, µm, or None."""
+    return _length(metadata, "spot_diameter")
+
+
+def read_found(metadata):
+    """`found` of a sample's JSON, `{what: value}` that its importer noted, or nothing."""
+    return _of_json(metadata, "found") or {}
+
+
+def _length(metadata, key):
+    value = _of_json(metadata, key)
     return value if type(value) in (int, float) and 0 < value < 10_000 else None
 
 

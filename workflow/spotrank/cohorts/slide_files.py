@@ -12,7 +12,10 @@ SUFFIXES = {
 }
 OPTIONS = "[tile,pyramid,compression=jpeg]"
 CONVERT = f"write it as a tiled RGB TIFF (vips copy IN 'OUT.tif{OPTIONS}')"
+UPRIGHT = f"write it upright (vips autorot IN 'OUT.tif{OPTIONS}')"
 GET = "get the slide itself"
+GREY = ("is grey, but H&E needs colour", f"{GET} in colour")
+PALETTE = ("has a palette of few colours, but H&E needs all", f"{GET} in RGB")
 # how files begin that are no slides: what they are, and what to do
 STARTS = {
     b"\x89PNG": ("is a PNG picture", CONVERT),
@@ -25,23 +28,14 @@ STARTS = {
     b"<": ("is a page of the web or XML", GET),
 }
 # TIFFs that OpenSlide's reader of plain ones can't read or reads wrongly: what tells them by the
-# first page's tags and the other pages of full resolution, what they are, and what to do
+# first page's tags and the other pages of full resolution, what they are, and what to do; last
+# those that `slide_import` writes anew
 KINDS = [
     (
         lambda first, others: any(_area(page) > _area(first) for page in others),
         "begins with a page that is smaller than page {largest}, perhaps the label, and OpenSlide "
         "reads the first",
         f"write that page alone (vips copy 'IN[page={{largest}}]' 'OUT.tif{OPTIONS}')",
-    ),
-    (
-        lambda first, others: not first.is_tiled,
-        "is a TIFF without tiles (in strips), which OpenSlide can't read",
-        CONVERT,
-    ),
-    (
-        lambda first, others: "Orientation" in first.tags and first.tags["Orientation"].value != 1,
-        "is a TIFF that its orientation tag turns or mirrors, which OpenSlide does not do",
-        f"write it upright (vips autorot IN 'OUT.tif{OPTIONS}')",
     ),
     (
         lambda first, others: (
@@ -52,16 +46,22 @@ KINDS = [
         "join those of red, green and blue (vips bandjoin 'IN[page=0] IN[page=1] IN[page=2]' "
         f"'OUT.tif{OPTIONS}')",
     ),
-    (lambda first, others: _is_grey(first), "is grey, but H&E needs colour", f"{GET} in colour"),
-    (
-        lambda first, others: first.photometric == 3,
-        "has a palette of few colours, but H&E needs all",
-        f"{GET} in RGB",
-    ),
+    (lambda first, others: _is_grey(first), *GREY),
+    (lambda first, others: first.photometric == 3, *PALETTE),
     (
         lambda first, others: first.sampleformat != 1 or first.bitspersample > 16,
         "has samples of {format}, not of 8 or 16 bits from 0 on, which OpenSlide can't read",
         "bring them to 0 to 255, and " + CONVERT,
+    ),
+    (
+        lambda first, others: "Orientation" in first.tags and first.tags["Orientation"].value != 1,
+        "is a TIFF that its orientation tag turns or mirrors, which OpenSlide does not do",
+        UPRIGHT,
+    ),
+    (
+        lambda first, others: not first.is_tiled,
+        "is a TIFF without tiles (in strips), which OpenSlide can't read",
+        CONVERT,
     ),
 ]
 
@@ -94,8 +94,17 @@ def slide_of(folder, sample):
     )
 
 
+class UnreadableSlide(InputError):
+    """A file that OpenSlide can't read, or would read wrongly: `what` it is, and the `advice`."""
+
+    def __init__(self, path, what, advice):
+        super().__init__(f"{path}: {what}; {advice}.")
+        self.what, self.advice = what, advice
+
+
 def open_slide(path):
-    """Open a slide with OpenSlide; `InputError` for what it can't read, or would read wrongly."""
+    """Open a slide with OpenSlide; `UnreadableSlide` for what it can't read, or would read wrongly,
+    `InputError` for a file that isn't there."""
     import openslide
 
     try:
@@ -104,7 +113,7 @@ def open_slide(path):
         raise unreadable(path, in_a_line(error)) from None
     if slide.properties[openslide.PROPERTY_NAME_VENDOR] == "generic-tiff" and (kind := _kind(path)):
         slide.close()
-        raise InputError(f"{path}: {kind}.")
+        raise UnreadableSlide(path, *kind)
     return slide
 
 
@@ -117,12 +126,9 @@ def unreadable(path, error):
         return InputError(f"{path}: can't be read ({failure.strerror}); put the slide there.")
     for begin, (what, advice) in STARTS.items():
         if start.startswith(begin):
-            return InputError(f"{path}: {what}, not a slide that OpenSlide reads; {advice}.")
-    if kind := _kind(path, error):
-        return InputError(f"{path}: {kind}.")
-    return InputError(
-        f"{path}: not a slide that OpenSlide reads, perhaps truncated ({error}); get it again."
-    )
+            return UnreadableSlide(path, f"{what}, not a slide that OpenSlide reads", advice)
+    cut = (f"not a slide that OpenSlide reads, perhaps truncated ({error})", "get it again")
+    return UnreadableSlide(path, *(_kind(path, error) or cut))
 
 
 def _kind(path, error=None):
@@ -143,11 +149,12 @@ def _kind(path, error=None):
             for holds, what, advice in KINDS:
                 if holds(first, others):
                     words = {"largest": largest.index, "format": first.dtype}
-                    return f"{what}; {advice}".format(**words)
+                    return what.format(**words), advice.format(**words)
             if error:
                 return (
                     f"is compressed as {first.compression.name} ({first.photometric.name}), which "
-                    f"OpenSlide can't read ({error}); {CONVERT}"
+                    f"OpenSlide can't read ({error})",
+                    CONVERT,
                 )
     except Exception:  # whatever the library makes of a file that is damaged or no TIFF
         return None

@@ -26,11 +26,11 @@ def pair(st, metadata, qc, patches, wsi=None, patch_file=None, counts_layer=None
     `features.told_apart`; `obs`: `library` (counts of the spot over all genes), `n_genes`, `mito`;
     `var`: `n_spots` (kept spots that have the gene) and `passed`;
     `obsm`: `spatial` and `patch` (centre and upper left corner in full-resolution px);
-    `uns`: `pixel_size_um`, `patch_side_px`, `quality`, see `quality.measure` and `_genes`, and
+    `uns`: `pixel_size_um`, `patch_side_px`, `quality`, see `quality.measure` and `genes_of`, and
     `section`, see `sections.marks`.
     Raises `InputError` for what is no count, lacks coordinates, or leaves no spot.
     """
-    adata, (counts, genes, found) = hest.read_spots(st), _genes(st, counts_layer)
+    adata, (counts, genes, found) = hest.read_spots(st), genes_of(st, counts_layer)
     spatial = np.asarray(adata.obsm["spatial"], float)
     pixel_size_um = hest.read_pixel_size(metadata)
     side = slides.patch_side(patches, pixel_size_um)
@@ -89,7 +89,7 @@ def pair(st, metadata, qc, patches, wsi=None, patch_file=None, counts_layer=None
     return spots
 
 
-def _genes(st, counts_layer):
+def genes_of(st, counts_layer=None):
     """Counts of a sample's genes `(n_spots, n_genes)`; a table of these by name: `place` among the
     features, `mitochondrial` and `doubled`; and what there is.
 

@@ -95,7 +95,7 @@ def on_slide(path, spatial, side, st, metadata):
     """
     with open_slide(path) as slide:
         extent = np.array(slide.dimensions)
-    inside = ((spatial - side / 2 >= 0) & (spatial + side / 2 <= extent)).all(1)
+    inside = within(spatial, side, extent)
     if not inside.any():
         raise InputError(
             f"{st}: no spot lies on the slide {path}; check 'spatial' (px of the whole slide) and "
@@ -103,6 +103,11 @@ def on_slide(path, spatial, side, st, metadata):
         )
     refuse_colourless(SlidePatches(path, spatial[inside], side, 32))
     return inside
+
+
+def within(spatial, side, extent):
+    """Which squares of `side` px around `spatial` lie wholly on a slide of `extent` px: bool."""
+    return ((spatial - side / 2 >= 0) & (spatial + side / 2 <= extent)).all(1)
 
 
 def refuse_colourless(patches):

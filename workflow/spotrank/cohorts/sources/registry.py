@@ -5,12 +5,12 @@ cohort's name and its part of the config. One that reads runs of a machine is `R
 that reads them.
 """
 
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 from spotrank.base.store import InputError
 from spotrank.cohorts import fetch, simulate, slide_files, slide_import
-from spotrank.cohorts.sources import spaceranger
+from spotrank.cohorts.sources import spaceranger, spatialdata, visium_hd, xenium
 from spotrank.cohorts.sources import table as tables
 
 FOLDER = Path("resources/cohorts")  # of cohorts that the workflow makes ...
@@ -125,12 +125,12 @@ class Local(Source):
 class Runs(Source):
     """Runs of a machine, a row each in a table of the user's, imported to HEST-1k's layout.
 
-    reader: module with `read`, see `sample.Sample`, and `FILES`, patterns of what it reads of a
-    run's folder.
+    reader: module with `read`, see `sample.Sample`; `FILES`, patterns of what it reads of a run's
+    folder; `PATHS`, the columns that must be paths, from the table's own folder unless absolute.
     """
 
     COLUMNS = ("id", "patient", "folder")
-    PATHS = ("folder", "image", "alignment", "spatial")  # beside the table, unless absolute
+    MAYBE = ("folder", "image", "alignment", "spatial")  # columns that may be paths
 
     def __init__(self, reader, name, cohort):
         super().__init__(name, cohort)
@@ -149,39 +149,59 @@ class Runs(Source):
     def row(self, sample):
         """What the table says of a sample; `InputError` for a path that leads nowhere."""
         row = self.samples().loc[sample].dropna().to_dict()
-        for column in {*self.PATHS} & {*row}:
+        for column in self.reader.PATHS:
+            if column in ("folder", "image") and column not in row:
+                raise InputError(
+                    f"{self.table()}: '{sample}' has no '{column}'; name "
+                    + {"folder": "that of the run.", "image": "its slide in full resolution."}[
+                        column
+                    ]
+                )
+        for column in {*self.MAYBE} & {*row}:
             path = self.table().parent / row[column]
-            if not path.exists():
+            if path.exists():
+                row[column] = str(path)
+            elif column in self.reader.PATHS:
                 raise InputError(
                     f"{self.table()}: the '{column}' {row[column]} of '{sample}' is not there; "
                     "correct the path, which is taken from the table's own folder."
                 )
-            row[column] = str(path)
         return row
 
-    def image(self, sample):
-        """Path of the slide as the table names it."""
-        if "image" not in (row := self.row(sample)):
-            raise InputError(
-                f"{self.table()}: '{sample}' has no 'image'; name the picture of the tissue in "
-                "full resolution that the run was given."
-            )
-        return Path(row["image"])
+    def slide(self, sample):
+        """Path of the slide that the table names, or None where it is a picture in the run."""
+        image = self.row(sample).get("image")
+        return Path(image) if image and Path(image).is_file() else None
 
     def files(self, sample):
         """Paths of what is read of a sample's run, but its slide."""
         row = self.row(sample)
         folders = (Path(row[key]) for key in ("folder", "spatial") if key in row)
         found = {path for own in folders for what in self.reader.FILES for path in own.glob(what)}
-        return [*sorted(map(str, found)), *([row["alignment"]] if "alignment" in row else [])]
+        if Path(row.get("alignment", "")).is_file():
+            found.add(row["alignment"])
+        return sorted(map(str, found))
 
     def path(self, kind, sample):
-        if kind == "wsis" and not slide_import.needs_import(image := self.image(sample)):
-            return image
+        """Path of a sample's file; of a slide as it is, if OpenSlide can read it."""
+        if kind == "patches":
+            raise InputError(
+                f"config: patches.source is 'patches', but cohorts.{self.name} has slides only; "
+                "set it to wsis."
+            )
+        if kind == "wsis" and (slide := self.slide(sample)) and not _needs_import(slide):
+            return slide
         return OWN / self.name / fetch.name_of(kind, sample)
 
 
-READERS = {"spaceranger": spaceranger}
+_needs_import = cache(slide_import.needs_import)
+
+READERS = {
+    "spaceranger": spaceranger,
+    "visium_hd": visium_hd,
+    "xenium": xenium,
+    "spatialdata": spatialdata,
+}
 SOURCES = {
     "simulated": Simulated,
     "local": Local,

@@ -17,6 +17,7 @@ FILES = [
         "spatial/*tissue_positions*",
     )
 ]
+PATHS = ("folder", "image", "spatial")
 PITCH = 100  # µm between neighbours in a row, whose columns are two apart; of all Visium slides
 FIDUCIAL = 105  # µm, what `fiducial_diameter_fullres` measures on all of them
 AGREE = 0.02  # of the two, at most; places in whole px are that inexact on a few spots
@@ -29,6 +30,7 @@ def read(row, side_um):
 
     row: `folder`, that of the run or its `outs`; of outputs of `spaceranger aggr` also `suffix`,
     the number behind the barcodes of this section, and `spatial`, the folder of its places.
+    side_um: not used, nothing is pooled.
     Raises `InputError` for what is missing, or can't be of one section.
     """
     outs = tenx.outs_of(row["folder"])

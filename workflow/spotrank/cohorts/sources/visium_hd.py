@@ -25,6 +25,7 @@ FILES = [
         "spatial/*tissue_positions*",
     )
 ]
+PATHS = ("folder", "image")
 BINS = (16, 8)  # µm, of which the first that divides the patch's side is taken
 FINEST = 2  # µm, millions of bins
 GRID_OFF = 0.005  # share by which the bins' own spacing may differ from the µm/px told
@@ -44,7 +45,7 @@ def read(row, side_um):
     places = tenx.positions_of(spatial)
     positions = tenx.read_positions(places)
     scales = read_scales(spatial)
-    grid, off = _grid(positions, places)
+    grid, off = grid_of(positions, places)
     um_per_px = _um_per_px(scales, bin_um, grid, spatial)
     n = round(side_um / bin_um)
     squares, of_bin = np.unique(
@@ -79,7 +80,7 @@ def read(row, side_um):
         counts=counts[kept],
         genes=genes,
         barcodes=tenx.names_of_squares(squares[kept], side_um),
-        places=_centres(squares, of_bin, n, grid, off)[kept],
+        places=centres_of(squares, of_bin, n, grid, off)[kept],
         um_per_px=um_per_px,
         pitch_um=float(side_um),
         frame=frame_of(spatial, scales),
@@ -133,7 +134,7 @@ def _um_per_px(scales, bin_um, grid, spatial):
     return um_per_px
 
 
-def _grid(positions, path):
+def grid_of(positions, path):
     """Affine map from `(array_col, array_row, 1)` to px `(x, y)`, `(3, 2)`, by least squares, and
     what it leaves of each bin's place `(n, 2)`; `InputError` for places on no grid."""
     array = positions[["array_col", "array_row"]].to_numpy(float)
@@ -150,7 +151,7 @@ def _grid(positions, path):
     return grid, off
 
 
-def _centres(squares, of_bin, n, grid, off):
+def centres_of(squares, of_bin, n, grid, off):
     """Centres of squares of `n` × `n` bins, px `(n_squares, 2)`: the mean of all bins of a whole
     one, and where the grid puts that of one in part."""
     middle = squares[:, ::-1] * n + (n - 1) / 2

@@ -13,6 +13,7 @@ from spotrank.cohorts.sources import tenx
 from spotrank.cohorts.sources.alignment import read_alignment
 from spotrank.cohorts.sources.sample import Sample
 
+PATHS = ("folder", "image")
 MATRIX = {"cells": "cell_feature_matrix"}
 TRANSCRIPTS = ("transcripts.parquet", "transcripts.csv.gz", "transcripts.csv")
 CELLS = ("cells.parquet", "cells.csv.gz", "cells.csv")
