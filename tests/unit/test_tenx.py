@@ -144,9 +144,10 @@ def test_blocks_of_barcodes_join_to_the_whole(tmp_path, counts, block):
     own = [f"{number}" for number in range(max(counts.shape))]
     names = own[: counts.shape[1]]
     path = write_h5(tmp_path / "a.h5", counts, own[: len(counts)], names, names, None)
+    features, barcodes = tenx.read_names(path)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tenx, "BLOCK", block)
-        parts = list(tenx.read_counts(path, counts.shape))
+        parts = list(tenx.read_counts(path, features, barcodes))
     np.testing.assert_array_equal(np.vstack([part.toarray() for _, part in parts]), counts)
     assert [row for rows, _ in parts for row in range(rows.start, rows.stop)] == [
         *range(len(counts))
@@ -172,6 +173,15 @@ def test_features_without_a_type_are_genes(tmp_path):
     path = write_h5(tmp_path / "a.h5", types=["Antibody Capture"] * 4)
     with pytest.raises(InputError, match="no features of the type 'Gene Expression'"):
         tenx.read_genes(path)
+
+
+def test_proteins_may_have_fractions(tmp_path):
+    types = ["Gene Expression"] * 3 + ["Protein Expression"]
+    path = write_h5(tmp_path / "a.h5", COUNTS * [1, 1, 1, 0.3], types=types, data="f8")
+    counts, genes, _, found = tenx.read_genes(path)
+    np.testing.assert_array_equal(counts.toarray(), COUNTS[:, :3])
+    assert genes["id"].tolist() == IDS[:3]
+    assert found == {"left out as 'Protein Expression'": "1 features, 21000 counts"}
 
 
 def test_which_matrix_is_taken(tmp_path):

@@ -30,7 +30,7 @@ def read_alignment(row, pixel_size):
         return np.diag([scale, scale, 1]), {"alignment": "none, told to be aligned"}
     path = Path(told) if told else _find(Path(row["folder"]), Path(row["image"]))
     text = read_text(path)
-    has_header = any(sign.isalpha() for sign in text.partition("\n")[0].replace("e", ""))
+    has_header = any(sign.isalpha() for sign in text.partition("\n")[0].lower().replace("e", ""))
     found = {"alignment": path.name}
     try:
         if has_header:

@@ -52,7 +52,7 @@ def read_matrix(path):
     """Counts of all features, `(n_barcodes, n_features)` CSR float32, the features and barcodes,
     see `read_counts` and `read_names`."""
     features, barcodes = read_names(path)
-    counts = [part for _, part in read_counts(path, (len(barcodes), len(features)))]
+    counts = [part for _, part in read_counts(path, features, barcodes)]
     return sparse.vstack(counts, "csr"), features, barcodes
 
 
@@ -69,14 +69,15 @@ def read_names(path):
     return features, barcodes
 
 
-def read_counts(path, shape):
+def read_counts(path, features, barcodes):
     """Counts of some barcodes at a time: `(slice of barcodes, CSR float32 (n, n_features))`.
 
     path: an HDF5 file, or a folder of three files (MEX), each gzipped or not, which come at once;
-    shape: `(n_barcodes, n_features)` by their names. `InputError` for what is damaged, foreign, of
-    probes or no counts.
+    features, barcodes: as `read_names` returns them. `InputError` for what is damaged, foreign, of
+    probes, or of genes and no counts; proteins may have fractions.
     """
-    path = Path(path)
+    path, shape = Path(path), (len(barcodes), len(features))
+    gene = features["type"].isin((GENES, "")).to_numpy()
     for rows, counts in (_counts_of_mex if path.is_dir() else _counts_of_h5)(path, shape):
         try:
             counts.check_format()  # what lies outside the matrix is read outside its memory
@@ -84,6 +85,7 @@ def read_counts(path, shape):
             raise unreadable(path, error, "matrix of counts") from None
         values = counts.data
         wrong = ~((values >= 0) & (values == np.floor(values)) & (values < np.inf))
+        wrong &= gene[counts.indices]
         if wrong.any():
             raise InputError(
                 f"{path}: holds {values[wrong][0]:g}, which is no count; take the matrix as the "

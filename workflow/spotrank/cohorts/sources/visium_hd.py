@@ -56,7 +56,7 @@ def read(row, side_um):
     features, barcodes = tenx.read_names(matrix)
     at = positions.index.get_indexer(barcodes)
     of_barcode = np.where((at >= 0) & tissue[at], of_bin[at], -1)
-    counts, totals = _pool(matrix, of_barcode, (len(squares), len(features)))
+    counts, totals = _pool(tenx.read_counts(matrix, features, barcodes), of_barcode, len(squares))
     tenx.match(barcodes, positions, totals, matrix)
     kept = np.bincount(of_bin[tissue], minlength=len(squares)) >= IN_TISSUE * n**2
     if not kept.any():
@@ -165,14 +165,14 @@ def _turned(grid):
     return np.degrees(np.arctan2(min(x, y), max(x, y)))
 
 
-def _pool(matrix, groups, shape):
-    """Sums of the rows of a matrix by `groups` of barcodes, −1 for none, CSR float32 of `shape`;
-    and of each barcode's counts `(n_barcodes,)`."""
-    pooled, totals = sparse.csr_matrix(shape, dtype=np.float32), np.zeros(len(groups))
-    for part, counts in tenx.read_counts(matrix, (len(groups), shape[1])):
+def _pool(parts, groups, n_groups):
+    """Sums of the rows of a matrix by `groups` of barcodes, −1 for none, CSR float32 `(n_groups,
+    n_features)`; and the sum of each row `(n_barcodes,)`. parts: see `tenx.read_counts`."""
+    pooled, totals = 0, np.zeros(len(groups))
+    for part, counts in parts:
         totals[part] = counts.sum(axis=1, dtype=float).A1
         rows = np.flatnonzero(groups[part] >= 0)
         places = groups[part][rows], rows
         ones = np.ones(len(rows), np.float32)
-        pooled += sparse.csr_matrix((ones, places), shape=(shape[0], counts.shape[0])) @ counts
+        pooled += sparse.csr_matrix((ones, places), shape=(n_groups, counts.shape[0])) @ counts
     return pooled, totals

@@ -97,7 +97,7 @@ def pool(path, to_px, side_px, corner=(0, 0)):
         names = batch["feature_name"].cat
         code = np.array([codes.setdefault(name, len(codes)) for name in names.categories], int)
         places = _affine(to_px, *(batch.loc[gene, f"{axis}_location"] for axis in "xy"))
-        at = np.floor((places - corner) / side_px * PARTS).astype(int)
+        at = np.floor((places - corner)[:, ::-1] / side_px * PARTS).astype(int)  # row, column
         square = _numbers(squares, at // PARTS)
         counts = _count(counts, square, code[names.codes[gene]], len(squares), len(codes))
         row, column = (at % PARTS).T
@@ -205,7 +205,7 @@ def _transcripts(path):
                     f"{path}: lacks the column '{missing[0]}'; take the file of transcripts as "
                     "the run wrote it."
                 )
-            if not np.isfinite(batch[["x_location", "y_location", "qv"]]).all(axis=None):
+            if not np.isfinite(batch[[*NEEDED[1:]]].astype(float)).all(axis=None):
                 raise InputError(
                     f"{path}: holds a transcript without place or quality; take the file as the "
                     "run wrote it."
