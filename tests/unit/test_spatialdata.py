@@ -73,7 +73,7 @@ def refused(row, size=(WIDTH, HEIGHT)):
 # the real stores
 
 
-def test_a_xenium_store_gives_what_the_readme_of_the_layouts_says(xenium):
+def test_a_xenium_store_gives_what_the_readme_of_the_layouts_says(xenium, tmp_path):
     sample = read(xenium, (527, 448))
     assert sample.counts.shape == (122, 313)
     assert sample.counts.sum() == 17_803
@@ -84,6 +84,8 @@ def test_a_xenium_store_gives_what_the_readme_of_the_layouts_says(xenium):
     assert sample.pitch_um is None
     assert sample.found["shapes without a row"] == 36
     assert sample.found["without a shape"] == 0
+    sample.write(tmp_path / "st.h5ad", tmp_path / "st.json", {})
+    assert json.loads((tmp_path / "st.json").read_text())["found"] == sample.found
 
 
 def test_nuclei_of_xenium_are_dark(xenium):
