@@ -82,7 +82,7 @@ def test_2_um_are_refused(layouts):
 def test_real_grids(layouts, folder, bin_um, um_per_px, degrees, extent):
     spatial = layouts / folder / "spatial"
     places = tenx.read_positions(tenx.positions_of(spatial))
-    grid, off = visium_hd._grid(places, spatial)
+    grid, off = visium_hd.grid_of(places, spatial)
     scales = visium_hd.read_scales(spatial)
     told, spacing = um_per_px
     assert bin_um / np.sqrt(abs(np.linalg.det(grid[:2]))) == pytest.approx(spacing, abs=6e-5)
