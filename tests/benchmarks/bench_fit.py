@@ -173,6 +173,7 @@ def _score(n, genes, runs):
     adata = anndata.AnnData(
         counts, pd.DataFrame({"library": counts.sum(1).A1 + 1}, barcodes), pd.DataFrame(index=names)
     )
+    adata.obsm["spatial"] = rng.uniform(size=(n, 2))
     with tempfile.TemporaryDirectory() as folder:
         path = f"{folder}/predictions.h5"
         with h5py.File(path, "w") as file:
@@ -181,6 +182,7 @@ def _score(n, genes, runs):
             for run_ in range(runs):
                 predictions[run_] = rng.standard_normal((n, genes), "f4")
             file["slope"], file["intercept"] = np.ones((runs, genes)), np.zeros((runs, genes))
+            file["train_pearson"] = np.zeros((runs, genes))
             file["gene"], file["barcode"] = names.tolist(), barcodes.tolist()
             file["sample"], file["loss"] = ["a"] * n, ["mse"] * runs
             file["seed"] = file["n_auxiliary"] = np.arange(runs)

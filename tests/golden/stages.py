@@ -179,7 +179,9 @@ def score_(folder):
         file["sample"] = ["A"] * 30 + ["B"] * 20
         file["barcode"] = [name for adata in made.values() for name in adata.obs_names]
         file["slope"], file["intercept"] = rng.uniform(size=(2, 2, 3))
-        file["n_auxiliary"] = [0, 0]
+        file["n_auxiliary"], file["train_pearson"] = [0, 0], rng.uniform(size=(2, 3))
+    for adata in made.values():
+        adata.obsm["spatial"] = rng.uniform(size=(adata.n_obs, 2))
     found = {}
     for scaling in ("library", "panel", "none"):
         table = pd.concat(score.score(folder / "predictions.h5", made, scaling))

@@ -21,13 +21,14 @@ def fold(tmp_path):
         obs = pd.DataFrame({"library": counts.sum(1)}, [f"{sample}{i}" for i in range(n)])
         var = pd.DataFrame(index=genes)
         spots[sample] = anndata.AnnData(sparse.csr_matrix(counts), obs, var)
+        spots[sample].obsm["spatial"] = rng.uniform(size=(n, 2))
     with h5py.File(tmp_path / "predictions.h5", "w") as file:
         file["predictions"] = rng.normal(size=(2, 50, 3)).astype(np.float32)
         file["gene"], file["loss"], file["seed"] = genes, ["mse", "pearson"], [0, 0]
         file["sample"] = ["A"] * 30 + ["B"] * 20
         file["barcode"] = [name for adata in spots.values() for name in adata.obs_names]
         file["slope"], file["intercept"] = np.ones((2, 3)), np.zeros((2, 3))
-        file["n_auxiliary"] = [0, 0]
+        file["n_auxiliary"], file["train_pearson"] = [0, 0], rng.uniform(size=(2, 3))
     return tmp_path / "predictions.h5", spots
 
 

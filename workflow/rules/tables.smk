@@ -22,11 +22,16 @@ rule splits:
         "../scripts/splits.py"
 
 
+SETS = fits("scores/sets.parquet") if files.gene_sets else []
+
+
 rule tables:
     input:
         published=files.published,
         scores=asked(fits("scores/scores.parquet")),
+        sets=asked(SETS),
     output:
+        **({"sets": f"results/{study.name}/tables/sets.tsv"} if SETS else {}),
         **(
             beside_published(
                 "published",
@@ -69,6 +74,7 @@ rule tables:
         cells=lambda wildcards: made_by.cells(),
         marks_holes=study.marks_holes,
         found=lambda wildcards: found(fits("scores/scores.parquet")),
+        sets=lambda wildcards: found(SETS),
         data=lambda wildcards: data_of(fits("scores/scores.parquet")),
         planned=study.n_folds,
         plans=study.plans,

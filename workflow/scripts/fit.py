@@ -73,7 +73,7 @@ with job(snakemake.log[0]):
     )
     counts = train.counts[:, :n_panel]
     total = expression.total(counts, train.library, params["scaling"])
-    slope, intercept = predict.calibrate(
+    slope, intercept, train_pearson = predict.calibrate(
         predict.predict(parameters, head, train, n_panel),
         expression.target(counts, total),
         len(runs),
@@ -102,6 +102,7 @@ with job(snakemake.log[0]):
         columns = {
             "slope": slope,
             "intercept": intercept,
+            "train_pearson": train_pearson,
             "gene": fixed_text(genes[:n_panel]),
             "sample": fixed_text(test.sample),
             "barcode": fixed_text(test.barcode),

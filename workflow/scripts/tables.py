@@ -5,12 +5,19 @@ from spotrank.base.store import job, whole
 with job(snakemake.log[0]):
     from functools import partial
 
-    from spotrank.base.store import write_parquet, write_texts
+    import pyarrow as pa
+
+    from spotrank.base.store import read_parquet, write_parquet, write_texts
     from spotrank.report import published, samples, tables, trust
+    from spotrank.verdicts.sets import summarise_sets
     from spotrank.verdicts.summary import summarise
 
     output, params = snakemake.output, snakemake.params
-    paths = [*snakemake.input.scores, *params.found]
+    # where holes are marked, scores without those of the gene sets are one
+    sets_of = {path: path.replace("scores.parquet", "sets.parquet") for path in params.cells}
+    with_sets = "sets" in output.keys()  # noqa: SIM118 (a list with names)
+    found = [path for path in params.found if not with_sets or sets_of[path] in params.sets]
+    paths = [*snakemake.input.scores, *found]
     known, scores = trust.collect(
         output.provenance, params.config, params.cells, paths, params.marks_holes, params.tables
     )
@@ -36,6 +43,10 @@ with job(snakemake.log[0]):
         beside = published.beside(summary, *published.read(printed))
         for form, text in published.forms(beside, known).items():
             texts[output[f"published_{form}"]] = text
+    if with_sets:
+        sets = pa.concat_tables([read_parquet(sets_of[path]) for path in known["cells"]])
+        sets = summarise_sets(sets.to_pandas(strings_to_categorical=True))
+        texts[output.sets] = sets.assign(provenance=known["id"]).to_csv(sep="\t", index=False)
     with whole(output.scores) as path:
         write_parquet(scores, path)
     write_texts(texts)

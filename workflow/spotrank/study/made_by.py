@@ -5,6 +5,7 @@ from pathlib import Path
 from spotrank.base import provenance
 from spotrank.base.code import numbers
 from spotrank.encoders import embed, registry
+from spotrank.genes import sets
 from spotrank.spots import pair
 from spotrank.spots.split import samples_of
 
@@ -16,6 +17,7 @@ class MadeBy:
 
     def __init__(self, study, files):
         self.study, self.files = study, files
+        self.gene_sets = provenance.digest([sets.read(path) for path in files.gene_sets])
 
     def embeddings(self, cohort, encoder):
         """Everything that decides a file of embeddings but its sample; None where it is given."""
@@ -67,7 +69,7 @@ class MadeBy:
     def score(self, cohort, split, encoder, panel, head, auxiliary, fold):
         """Everything that decides the scores of a fit but its predictions and the data."""
         samples = samples_of(self.study.plans[cohort, split][int(fold)], "test")
-        return {
+        made_by = {
             "cell": [cohort, split, encoder, panel, head, auxiliary, int(fold)],
             "samples": samples,
             "patients": {sample: self.study.patients[cohort][sample] for sample in samples},
@@ -75,6 +77,7 @@ class MadeBy:
             "leak": self.study.leak(cohort, split, int(fold), panel, encoder),
             "numbers": numbers("score"),
         }
+        return made_by | ({"sets": self.gene_sets} if self.files.gene_sets else {})
 
     def cells(self):
         """`{path of scores: {part: hash}}` of all cells, as config and code now stand."""

@@ -2,9 +2,11 @@
 
 import pandas as pd
 
+from spotrank.verdicts import columns
+
 KEYS = ["cohort", "split", "encoder", "panel", "head", "loss", "auxiliary"]
 METRICS = ("spearman", "pearson", "pooled_spearman", "pooled_pearson", "spearman_given_depth")
-BESIDE = ("mse", "noise_free_spearman", "depth_spearman", "n_auxiliary")
+BESIDE = ("noise_free_spearman", "depth_spearman", "n_auxiliary", "mse", "mae", "ari", "nmi")
 SYNTHETIC_KEYS = ["sampling", "loss", "list_size", "thinning"]
 
 
@@ -14,9 +16,12 @@ def runs(scores):
     Genes whose correlation is undefined have no part in the mean; `n_undefined` counts them.
     """
     keys = [*KEYS, "fold", "seed"]
-    scores = scores.assign(n_undefined=scores["spearman"].isna())
+    means = [*METRICS, *BESIDE, *columns.COLUMNS]
+    scores = scores.assign(
+        n_undefined=scores["spearman"].isna(), **columns.columns(scores, [*keys, "sample"])
+    )
     slides = scores.groupby([*keys, "sample"], sort=False, observed=True).agg(
-        **{metric: (metric, "mean") for metric in (*METRICS, *BESIDE)},
+        **{metric: (metric, "mean") for metric in means},
         n_genes=("gene", "nunique"),
         n_undefined=("n_undefined", "sum"),
         leak=("leak", "first"),
@@ -24,7 +29,7 @@ def runs(scores):
     table = (
         slides.groupby(keys, sort=False, observed=True)
         .agg(
-            **{metric: (metric, "mean") for metric in (*METRICS, *BESIDE)},
+            **{metric: (metric, "mean") for metric in means},
             n_genes=("n_genes", "max"),
             n_undefined=("n_undefined", "sum"),
             leak=("leak", "first"),
@@ -55,13 +60,11 @@ def summarise(scores, planned=None):
         n_seeds=("seed", "nunique"),
         n_genes=("n_genes", "max"),
         n_undefined=("n_undefined", "sum"),
-        noise_free_spearman=("noise_free_spearman", "mean"),
-        depth_spearman=("depth_spearman", "mean"),
-        n_auxiliary=("n_auxiliary", "mean"),
+        **{metric: (metric, "mean") for metric in (*BESIDE, *columns.COLUMNS)},
     )
     tested = scores[[*KEYS, "sample"]].drop_duplicates().astype(object)
     table.insert(table.columns.get_loc("n_folds"), "n_samples", tested.groupby(KEYS).size(), True)
-    table["leak"] = grouped[["fold", "leak"]].apply(_leak_in_words)
+    table["leak"] = grouped[["fold", "leak"]].apply(leak_in_words)
     planned = planned or table["n_folds"].to_dict()
     table = table.reindex(pd.MultiIndex.from_tuples(planned, names=KEYS))
     counts = [name for name in table if name.startswith("n_") and name != "n_auxiliary"]
@@ -92,7 +95,7 @@ def summarise_synthetic(scores):
     ).reset_index()
 
 
-def _leak_in_words(folds):
+def leak_in_words(folds):
     folds = folds.drop_duplicates("fold")
     leaking = folds[folds["leak"] != ""]
     if leaking.empty:
