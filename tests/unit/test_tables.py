@@ -6,6 +6,8 @@ import pytest
 from spotrank.report import tables
 from spotrank.verdicts.summary import summarise
 
+OF_SLIDE = ("mae", "ari", "nmi", "train_pearson", "moran_observed", "moran_predicted")
+
 
 def scores(leak=""):
     """Two losses, two cohorts, two folds, two seeds, two genes: numbers easy to average."""
@@ -36,6 +38,7 @@ def scores(leak=""):
                             "depth_spearman": 0.2,
                             "n_auxiliary": 0,
                             "spearman_given_depth": value,
+                            **dict.fromkeys(OF_SLIDE, 0.5),
                             "leak": leak if cohort == "b" and fold == 1 else "",
                         }
                         for gene, value in (("g", base + bonus + 0.1 * fold), ("h", float("nan")))

@@ -73,6 +73,23 @@ def test_summary(finished, scores):
     assert (mine["n_folds"], mine["n_seeds"], mine["n_genes"]) == (2, 2, 10)
 
 
+def test_columns_that_papers_print(finished, scores):
+    summary = pd.read_csv(finished / "results/small/tables/summary.tsv", sep="\t")
+    mine = summary.set_index("loss").loc["mse"]
+    of_loss = scores[scores["loss"] == "mse"]
+    for name in ("mae", "ari", "nmi"):  # as many genes and seeds a slide, two slides in one fold
+        of_fold = of_loss.groupby(["fold", "seed", "sample"])[name].mean()
+        assert mine[name] == pytest.approx(of_fold.groupby(["fold", "seed"]).mean().mean())
+    slides = scores.groupby(["sample", "gene"])
+    assert (slides["moran_observed"].nunique() <= 1).all()
+    assert of_loss["train_pearson"].between(-1, 1).all()
+    assert -1 <= mine["moran_correlation"] <= 1
+    # ten genes: the ten best are all, by whatever ranking
+    for name in ("spearman_best10", "spearman_best10_by_test_leak"):
+        assert mine[name] == pytest.approx(mine["spearman_mean"])
+    assert summary.filter(regex="best(50|200)").isna().all(axis=None)
+
+
 def test_every_sample_has_a_row(finished, scores):
     rows = pd.read_csv(finished / "results/small/tables/samples.tsv", sep="\t").set_index("sample")
     assert rows["spots"].to_dict() == scores.groupby("sample")["n_spots"].first().to_dict()

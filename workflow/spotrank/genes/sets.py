@@ -38,5 +38,5 @@ def check_measured(path, measured, where):
     if measured and named.keys().isdisjoint(measured):
         raise InputError(
             f"{path}: none of its genes, such as '{next(iter(named))}', is measured in {where}, "
-            f"which has such as '{min(measured)}'; name genes as that does."
+            f"whose genes are called as '{min(measured)}' is; name them alike."
         )

@@ -95,15 +95,19 @@ def score_sets(predictions, spots, scaling, sets):
             }
         )
         scored = (about["n_genes"] > 1).to_numpy()
+        for name in about["set"][~scored]:
+            print(f"{name}: without a score, for fewer than two of its genes are in the panel")
         members = [own for own in members if len(own) > 1]
         slope, intercept = file["slope"][:], file["intercept"][:]
-        observed = [_means(slide.of_genes().target.numpy(), members) for slide in slides]
+        observed = [
+            metrics.ranks(_means(slide.of_genes().target.numpy(), members)) for slide in slides
+        ]
         for i, run in enumerate(runs):
             predicted = slope[i] * file["predictions"][i] + intercept[i]
             for slide, truth in zip(slides, observed, strict=True):
-                found = metrics.spearman(_means(predicted[slide.rows], members), truth)
+                ranks = metrics.ranks(_means(predicted[slide.rows], members))
                 spearman = np.full(len(about), np.nan)
-                spearman[scored] = found
+                spearman[scored] = metrics.pearson(ranks, truth)
                 yield about.assign(sample=slide.sample, **run, spearman=spearman)
 
 
