@@ -28,7 +28,7 @@ def made(tmp_path_factory, cohort):
         "study": "small",
         "cohorts": {"c": {"source": "local", "folder": str(home / "cohort"), "samples": samples}},
         "spots": {"min_genes": 10},
-        "genes": {"number": 10, "sets": str(home / "sets.gmt")},
+        "genes": {"number": 10, "sets": "../sets.gmt"},
         "losses": ["mse", "strank_list"],
         "seeds": [0],
         "training": {"max_epochs": 3},
@@ -131,8 +131,9 @@ def test_other_gene_sets_are_noticed(copy):
     folder, config = copy
     sets = folder.parent / "sets.gmt"
     sets.write_text(sets.read_text().replace("SIM003\t", ""))
+    os.utime(sets, (0, 0))
     printed = refused(folder, config)
-    assert "fold0/scores.parquet is stale: score sets, ~/sets.gmt changed" in printed
+    assert "fold0/scores.parquet is stale: score sets, ../sets.gmt changed" in printed
 
 
 def test_scores_without_those_of_gene_sets_are_a_hole(copy):

@@ -38,5 +38,5 @@ def check_measured(path, measured, where):
     if measured and named.keys().isdisjoint(measured):
         raise InputError(
             f"{path}: none of its genes, such as '{next(iter(named))}', is measured in {where}, "
-            f"whose genes are called as '{min(measured)}' is; name them alike."
+            f"whose genes have names such as '{min(measured)}'; use these."
         )
