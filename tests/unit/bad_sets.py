@@ -12,7 +12,7 @@ SETS = {
     "set twice": ("A\tx\tSIM001\nB\tx\tSIM002\nA\ty\tSIM003\n", "the set 'A' stands there twice"),
     "genes of another kind": (
         "A\tx\tENSG00000141510\n",
-        "none of its genes, such as 'ENSG00000141510', is measured in cohorts.c, whose genes have names",
+        "none of its genes, such as 'ENSG00000141510', is measured in cohorts.c, whose genes have",
     ),
 }
 

@@ -1,12 +1,16 @@
 """Means over the best genes, and the correlation of Moran's I."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import ROOT
 from test_tables import scores
 
+from spotrank.scoring import score
 from spotrank.verdicts import columns
-from spotrank.verdicts.summary import KEYS, summarise
+from spotrank.verdicts.summary import KEYS, METRICS, summarise
 
 RUN = [*KEYS, "fold", "seed", "sample"]
 NAN = float("nan")
@@ -78,3 +82,15 @@ def test_correlation_of_moran():
     assert found[20:].mean() == pytest.approx(-expected)
     constant = slide(spearman=[0.1] * 4, moran_observed=[0.5] * 4, moran_predicted=[1, 2, 3, 4])
     assert columns.columns(constant, RUN)["moran_correlation"].isna().all()
+
+
+def test_the_docs_have_every_column():
+    text = (ROOT / "docs/columns.md").read_text(encoding="utf-8")
+    of_scores, of_summary, of_sets = (
+        set(re.findall(r"`(\w+)`", t)) for t in text.split("\n## ")[1:]
+    )
+    assert set(score.COLUMNS) <= of_scores
+    named = {f"{metric}_{how}" for metric in METRICS[1:] for how in ("mean", "sd")}
+    assert set(summarise(scores())) - named <= of_summary
+    assert set(METRICS[1:]) <= of_summary
+    assert {*score.OF_SETS} - {"fold", "seed", "sample", "patient", "spearman"} <= of_sets
