@@ -17,7 +17,7 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "workflow"))
 
 from spotrank.fitting import fit
-from spotrank.fitting.batches import Spots
+from spotrank.fitting.batches import SPOTS_AT_A_TIME, Spots
 from spotrank.fitting.losses import LOSSES
 from spotrank.scoring import score
 
@@ -177,7 +177,7 @@ def _score(n, genes, runs):
     with tempfile.TemporaryDirectory() as folder:
         path = f"{folder}/predictions.h5"
         with h5py.File(path, "w") as file:
-            chunks = 1, min(n, fit.SPOTS_AT_A_TIME), min(genes, 64)
+            chunks = 1, min(n, SPOTS_AT_A_TIME), min(genes, 64)
             predictions = file.create_dataset("predictions", (runs, n, genes), "f4", chunks=chunks)
             for run_ in range(runs):
                 predictions[run_] = rng.standard_normal((n, genes), "f4")

@@ -4,11 +4,13 @@ Each is made a column of the scores, a number a gene, whose mean over the genes 
 is what is asked for.
 """
 
+from itertools import product
+
 BEST = (10, 50, 200)
 OF_BEST = ("spearman", "pearson")
-CHOICES = {"": "train_pearson", "_by_test_leak": None}  # the ranking, or that of the score itself
+LEAK = "_by_test_leak"  # ends the name of what is chosen on the test slide itself
 COLUMNS = [
-    *(f"{metric}_best{k}{name}" for name in CHOICES for metric in OF_BEST for k in BEST),
+    *(f"{metric}_best{k}{name}" for name in ("", LEAK) for metric in OF_BEST for k in BEST),
     "moran_correlation",
 ]
 
@@ -22,19 +24,20 @@ def columns(scores, keys):
 def best(scores, of_slide):
     """`{name: score of a gene that is among the k best of its slide and run, else NaN}`.
 
-    The best are those of the highest correlation in training, the same for either metric; with
-    `_by_test_leak` those of the highest score on the test slide itself, as papers choose them.
+    The best are those of the highest correlation in training, the same for either metric; those
+    with LEAK have the highest score on the test slide itself, as papers choose them.
     A gene without a correlation comes last. NaN where a panel has fewer than k genes.
     """
-    size, found = of_slide["gene"].transform("size"), {}
-    for name, ranking in CHOICES.items():
-        for metric in OF_BEST:
-            place = of_slide[ranking or metric].rank(
-                method="first", ascending=False, na_option="bottom"
-            )
-            for k in BEST:
-                chosen = (place <= k) & (size >= k)
-                found[f"{metric}_best{k}{name}"] = scores[metric].where(chosen)
+    size = of_slide["gene"].transform("size")
+    place = {
+        name: of_slide[name].rank(method="first", ascending=False, na_option="bottom")
+        for name in ("train_pearson", *OF_BEST)
+    }
+    found = {}
+    for metric, k in product(OF_BEST, BEST):
+        for name, ranking in (("", "train_pearson"), (LEAK, metric)):
+            chosen = (place[ranking] <= k) & (size >= k)
+            found[f"{metric}_best{k}{name}"] = scores[metric].where(chosen)
     return found
 
 
