@@ -6,18 +6,24 @@ with job(snakemake.log[0]):
     from functools import partial
 
     from spotrank.base.store import write_parquet, write_texts
-    from spotrank.report import published, samples, tables, trust
+    from spotrank.report import comparisons, published, samples, tables, trust
+    from spotrank.verdicts import best
+    from spotrank.verdicts.compare import compare
     from spotrank.verdicts.summary import summarise
 
     output, params = snakemake.output, snakemake.params
     paths = [*snakemake.input.scores, *params.found]
-    known, scores = trust.collect(
+    known, gathered = trust.collect(
         output.provenance, params.config, params.cells, paths, params.marks_holes, params.tables
     )
-    summary = summarise(scores.to_pandas(strings_to_categorical=True), params.planned)
+    scores = gathered.to_pandas(strings_to_categorical=True)
+    summary = summarise(scores, params.planned)
+    pairs = compare(scores, summary, params.persons)
+    summary = best.beside(summary, scores, params.persons)
     numbers, leaks, lacking = tables.wide(summary)
-    below = [*tables.notes(leaks), *tables.notes(lacking, "‡"), known["source"]]
-    text_of = partial(tables.formatted, numbers, leaks, lacking)
+    places, apart = tables.verdicts(numbers, pairs)
+    below = [*tables.notes(leaks), *tables.notes(lacking, "‡"), *apart, known["source"]]
+    text_of = partial(tables.formatted, numbers, leaks, lacking, places)
     of_samples = samples.table(
         known["samples"], params.plans, params.written, params.patients, params.sections
     )
@@ -26,6 +32,8 @@ with job(snakemake.log[0]):
         output.samples_html: samples.html(of_samples, known["source"]),
         output.provenance: trust.as_text(known),
         output.summary: summary.assign(provenance=known["id"]).to_csv(sep="\t", index=False),
+        output.comparisons: pairs.assign(provenance=known["id"]).to_csv(sep="\t", index=False),
+        output.comparisons_html: comparisons.html(pairs, known["source"]),
         output.tsv: tables.tsv(numbers, leaks, known["id"]),
         output.markdown: tables.markdown(text_of, below),
         output.latex: tables.latex(text_of, below),
@@ -37,5 +45,5 @@ with job(snakemake.log[0]):
         for form, text in published.forms(beside, known).items():
             texts[output[f"published_{form}"]] = text
     with whole(output.scores) as path:
-        write_parquet(scores, path)
+        write_parquet(gathered, path)
     write_texts(texts)
