@@ -7,6 +7,7 @@ with job(snakemake.log[0]):
 
     from spotrank.base.store import read_parquet
     from spotrank.report import comparisons, figures, style
+    from spotrank.verdicts.compare import read
 
     scores = read_parquet(snakemake.input.scores).to_pandas()
     histories = [
@@ -17,8 +18,8 @@ with job(snakemake.log[0]):
     ]
     histories = pd.concat([pd.DataFrame(columns=figures.HISTORY), *histories])
     style.save(figures.scores_by_loss(scores), snakemake.output.scores)
-    pairs = pd.read_csv(snakemake.input.comparisons, sep="\t", keep_default_na=False, na_values=[""])
-    style.save(comparisons.forest(pairs), snakemake.output.comparisons)
+    forest = comparisons.forest(read(snakemake.input.comparisons))
+    style.save(forest, snakemake.output.comparisons)
     style.save(figures.genes(scores), snakemake.output.genes)
     style.save(figures.histories(histories), snakemake.output.training)
     if path := snakemake.input.published:

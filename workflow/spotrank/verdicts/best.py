@@ -38,12 +38,12 @@ def beside(summary, scores, persons):
 def ranked(patients):
     """Rank intervals of rows by their means, and the probability of each to be the best.
 
-    patients: `(rows, persons)`. Means are drawn from the persons' joint t: n − 1 degrees of freedom,
-    scale S / n, S the covariance of what is left of the numbers without their rows' and persons'
-    means. n persons know n − 1 directions only, in which a row between two others is never the
-    best: so one variance for all rows, without covariance, counts beside S as if k more persons had
-    told it (k: number of rows). A rank is 1 + the number of better rows; rows that are equal in a
-    draw share its first place.
+    patients: `(rows, persons)`. Means are drawn from the persons' joint t: n − 1 degrees of
+    freedom, scale S / n, S the covariance of what is left of the numbers without the means of their
+    row and person. n persons know n − 1 directions only, in which a row between two others is never
+    the best: so one variance for all rows, without covariance, counts beside S as if k more persons
+    had told it (k: number of rows). A rank is 1 + the number of better rows; rows that are equal in
+    a draw share its first place.
     """
     k, n = patients.shape
     mean = patients.mean(1)

@@ -1,7 +1,7 @@
-"""Which rows of a study's tables differ: every pair that differs in one thing, tested over patients.
+"""Which rows of a study's tables differ: all pairs that differ in one thing, tested over patients.
 
-Genes, slides and seeds of a patient are averaged beforehand: they are no units (docs/statistics.md
-has the formulas, and what goes wrong otherwise).
+Genes, slides and seeds of a patient are averaged beforehand, for they are no units
+(docs/statistics.md says what goes wrong otherwise).
 """
 
 from itertools import combinations
@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from statsmodels.stats.multitest import multipletests
 
+from spotrank.base.store import InputError
 from spotrank.verdicts.floors import is_floor
 from spotrank.verdicts.summary import KEYS
 from spotrank.verdicts.units import by_patient, grid, over_folds, student
@@ -57,6 +58,17 @@ def compare(scores, summary, persons):
     return table[COLUMNS]
 
 
+def read(path):
+    """Comparisons from the file that a run wrote; `InputError` if there is none."""
+    words = [*COLUMNS[: COLUMNS.index("mean_a")], "verdict", "leak", "holes"]
+    options = {"dtype": dict.fromkeys(words, str), "keep_default_na": False, "na_values": [""]}
+    try:
+        table = pd.read_csv(path, sep="\t", **options)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; run the study first.") from None
+    return table.fillna(dict.fromkeys(words, ""))
+
+
 def swapped(comparisons):
     """Each comparison as seen from `b`."""
     sides = {"a": "b", "b": "a", "mean_a": "mean_b", "mean_b": "mean_a"}
@@ -76,7 +88,7 @@ def _common_genes(scores, panels):
 
 
 def _of_values(values, summary, pairs_of):
-    """Comparisons of `values` of `by_patient`, within each cohort and over all, without Holm's p."""
+    """Comparisons of `values` of `by_patient` in each cohort and over all, without Holm's p."""
     rows = values.groupby(KEYS, sort=False).agg(n_genes=("n_genes", "max")).reset_index()
     rows = summary[[*KEYS, "leak", "holes", "n_seeds"]].merge(rows, on=KEYS)
     found = [pd.DataFrame(columns=COLUMNS)]
@@ -146,7 +158,9 @@ def _tests(pairs, rows, values):
 def _paired(a, b, person, tested):
     """Columns of a comparison of cells `(pairs, cells)`, by the cells that both have."""
     both = np.isfinite(a) & np.isfinite(b)
-    mean_a, mean_b = (student(over_folds(np.where(both, x, np.nan), person))["mean"] for x in (a, b))
+    mean_a, mean_b = (
+        student(over_folds(np.where(both, x, np.nan), person))["mean"] for x in (a, b)
+    )
     differences = over_folds(a - b, person)
     of_t = student(differences)
     return {

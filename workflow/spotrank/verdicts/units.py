@@ -48,8 +48,8 @@ def over_folds(cells, person):
 def student(x):
     """Mean of each row of `x` `(rows, persons)` with Student's interval, and its test against 0.
 
-    NaN are left out. Returns `{mean, sd, low, high, p, n}`, arrays; all but the mean and `n` are NaN
-    of fewer than two persons. Of rows without any spread, `p` is 1 if the mean is 0.
+    NaN are left out. Returns arrays `{mean, sd, low, high, p, n}`; of fewer than two persons all
+    but the mean and `n` are NaN. Where all numbers are 0, `p` is 1.
     """
     n = np.isfinite(x).sum(1)
     with np.errstate(invalid="ignore", divide="ignore"):

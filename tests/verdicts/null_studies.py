@@ -1,0 +1,107 @@
+"""False alarms: studies whose losses do not differ, through the code that compares losses.
+
+`python tests/verdicts/null_studies.py [STUDIES]` prints the table of docs/statistics.md: how often
+tests at 5 % find a difference between two losses where there is none.
+"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "workflow"))
+
+from spotrank.fitting.losses import LOSSES
+from spotrank.verdicts.compare import compare
+from spotrank.verdicts.summary import BESIDE, METRICS, summarise
+
+# Standard deviations of what a score is made of, as found by an analysis of variance of real scores
+# (config/examples/her2st.yaml), but that of a loss and patient, of which two patients tell next to
+# nothing: this is that of a simulated cohort of eight.
+SPREAD = {
+    ("patient",): 0.05,
+    ("slide",): 0.03,
+    ("gene",): 0.10,
+    ("slide", "gene"): 0.08,
+    ("loss", "patient"): 0.02,
+    ("loss", "slide"): 0.01,
+    ("loss", "gene"): 0.08,
+    ("loss", "slide", "gene"): 0.08,
+    ("loss", "slide", "seed"): 0.018,
+    ("loss", "slide", "gene", "seed"): 0.11,
+}
+SLIDES, GENES, SEEDS = 2, 50, 3  # slides of a patient
+
+
+def null_scores(rng, patients):
+    """Scores of a study of all losses, each patient left out in turn, none better than another.
+
+    What a gene has to do with a loss cancels out over the panel: all means are equal.
+    """
+    sizes = {"loss": len(LOSSES), "slide": patients * SLIDES, "gene": GENES, "seed": SEEDS}
+    score = np.full(tuple(sizes.values()), 0.2)
+    for names, spread in SPREAD.items():
+        of_slide = ["slide" if name == "patient" else name for name in names]
+        shape = [sizes[name] if name in of_slide else 1 for name in sizes]
+        if "patient" in names:
+            shape[1] = patients
+        effect = rng.normal(0, spread, shape)
+        if names == ("loss", "gene"):
+            effect -= effect.mean(2, keepdims=True)
+        score = score + (effect.repeat(SLIDES, 1) if "patient" in names else effect)
+    loss, slide, gene, seed = (index.ravel() for index in np.indices(score.shape))
+    named = {"split": "s", "encoder": "e", "panel": "p", "head": "linear", "auxiliary": "none"}
+    table = pd.DataFrame(named | {"cohort": "c", "leak": ""}, index=range(score.size))
+    numbers = dict.fromkeys((*METRICS, *BESIDE), score.ravel())
+    return table.assign(
+        loss=pd.Categorical.from_codes(loss, list(LOSSES)),
+        fold=slide // SLIDES,
+        patient=slide // SLIDES,
+        sample=slide,
+        gene=gene,
+        seed=seed,
+        **numbers,
+    )
+
+
+def compared(scores):
+    """Comparisons of the study, as the tables have them."""
+    persons = {"c": {patient: patient for patient in scores["patient"].unique()}}
+    return compare(scores, summarise(scores), persons)
+
+
+def over(units, scores):
+    """Wilcoxon's p of all pairs of losses over `units`, as papers do and we don't."""
+    means = scores.groupby(["loss", *units], observed=True)["spearman"].mean().unstack(0).to_numpy()
+    a, b = np.triu_indices(means.shape[1], 1)
+    return stats.wilcoxon(means[:, a], means[:, b]).pvalue
+
+
+def alarms(seed, patients, studies):
+    """Share of false alarms at 5 % of each way to test, over pairs of losses of all studies; and
+    share of studies with any verdict."""
+    rng = np.random.default_rng([seed, patients])
+    found = []
+    for _ in range(studies):
+        scores = null_scores(rng, patients)
+        table = compared(scores)
+        ways = {
+            "paired t": table["p_t"],
+            "sign flips": table["p_flip"],
+            "the larger p": table["p"],
+            "over genes": over(["gene"], scores),
+            "over gene × slide": over(["gene", "sample"], scores),
+        }
+        alarm = {
+            way: np.mean(p < 0.05) if np.isfinite(p).all() else None for way, p in ways.items()
+        }
+        found.append(alarm | {"a verdict": table["verdict"].isin(["better", "worse"]).any()})
+    return pd.DataFrame(found).mean()
+
+
+if __name__ == "__main__":
+    studies = int(sys.argv[1]) if sys.argv[1:] else 200
+    table = pd.DataFrame({n: alarms(0, n, studies) for n in (2, 4, 6, 12)}).T
+    print(table.rename_axis("patients").reset_index().to_markdown(index=False, floatfmt=".3f"))
