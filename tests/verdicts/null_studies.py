@@ -17,20 +17,20 @@ from spotrank.fitting.losses import LOSSES
 from spotrank.verdicts.compare import compare
 from spotrank.verdicts.summary import BESIDE, METRICS, summarise
 
-# Standard deviations of what a score is made of, as found by an analysis of variance of real scores
-# (config/examples/her2st.yaml), but that of a loss and patient, of which two patients tell next to
-# nothing: this is that of a simulated cohort of eight.
+# Standard deviations of what a score is made of, by an analysis of variance of real scores
+# (config/examples/her2st.yaml), but of patients, whom two tell next to nothing of: those of a
+# simulated cohort.
 SPREAD = {
-    ("patient",): 0.05,
-    ("slide",): 0.03,
-    ("gene",): 0.10,
-    ("slide", "gene"): 0.08,
-    ("loss", "patient"): 0.02,
-    ("loss", "slide"): 0.01,
-    ("loss", "gene"): 0.08,
-    ("loss", "slide", "gene"): 0.08,
-    ("loss", "slide", "seed"): 0.018,
-    ("loss", "slide", "gene", "seed"): 0.11,
+    ("patient",): 0.03,
+    ("slide",): 0.02,
+    ("gene",): 0.09,
+    ("slide", "gene"): 0.078,
+    ("loss", "patient"): 0.019,
+    ("loss", "slide"): 0.004,
+    ("loss", "gene"): 0.065,
+    ("loss", "slide", "gene"): 0.053,
+    ("loss", "slide", "seed"): 0.0075,
+    ("loss", "slide", "gene", "seed"): 0.113,
 }
 SLIDES, GENES, SEEDS = 2, 50, 3  # slides of a patient
 
@@ -43,14 +43,15 @@ def null_scores(rng, patients):
     sizes = {"loss": len(LOSSES), "slide": patients * SLIDES, "gene": GENES, "seed": SEEDS}
     score = np.full(tuple(sizes.values()), 0.2)
     for names, spread in SPREAD.items():
-        of_slide = ["slide" if name == "patient" else name for name in names]
-        shape = [sizes[name] if name in of_slide else 1 for name in sizes]
+        shape = [size if name in names else 1 for name, size in sizes.items()]
         if "patient" in names:
             shape[1] = patients
         effect = rng.normal(0, spread, shape)
+        if "patient" in names:
+            effect = effect.repeat(SLIDES, axis=1)
         if names == ("loss", "gene"):
-            effect -= effect.mean(2, keepdims=True)
-        score = score + (effect.repeat(SLIDES, 1) if "patient" in names else effect)
+            effect -= effect.mean(axis=2, keepdims=True)
+        score += effect
     loss, slide, gene, seed = (index.ravel() for index in np.indices(score.shape))
     named = {"split": "s", "encoder": "e", "panel": "p", "head": "linear", "auxiliary": "none"}
     table = pd.DataFrame(named | {"cohort": "c", "leak": ""}, index=range(score.size))

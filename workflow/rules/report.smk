@@ -37,7 +37,7 @@ rule figures:
             f"results/{study.name}/figures/comparisons.png",
             category="Scores",
             caption="../report/comparisons_figure.rst",
-            labels={"figure": "differences to the best"},
+            labels={"figure": "differences to the highest mean"},
         ),
         genes=report(
             f"results/{study.name}/figures/genes.png",

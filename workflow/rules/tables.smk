@@ -45,7 +45,7 @@ rule tables:
             f"results/{study.name}/tables/comparisons.html",
             category="Tables",
             caption="../report/comparisons.rst",
-            labels={"table": "differences to the best"},
+            labels={"table": "differences to the highest mean"},
         ),
         tsv=f"results/{study.name}/tables/losses.tsv",
         markdown=f"results/{study.name}/tables/losses.md",

@@ -73,7 +73,7 @@ def forest(comparisons):
             title = ", ".join(best[key].replace("_", " ") for key in titled)
             n = "–".join(map(str, sorted({rows["n_patients"].min(), rows["n_patients"].max()})))
             name = ", ".join(best[key] for key in dict.fromkeys([*varying, "loss"]))
-            axis.set_title(f"{title} (patients: {n})\n0: {name}, the best", fontsize=8)
+            axis.set_title(f"{title} (patients: {n})\nless {name}", fontsize=8)
             axis.set_xlabel("difference in Spearman")
         handles = [
             plt.Line2D([], [], color=colour, marker=marker, ms=5, lw=1, label=name)
@@ -99,7 +99,7 @@ def _draw(axis, rows):
         for row in rows.to_dict("records")
     ]
     axis.set_yticks(range(len(rows)), names, fontsize=7)
-    axis.invert_yaxis()
+    axis.set_ylim(len(rows) - 0.4, -0.6)
 
 
 def _kind(verdict):

@@ -8,17 +8,21 @@ from spotrank.verdicts.floors import is_floor
 from spotrank.verdicts.units import LEVEL, by_patient, grid, over_folds, student
 
 DRAWS = 10_000
+COLUMNS = [
+    "n_patients", "spearman_low", "spearman_high", "pearson_low", "pearson_high",
+    "rank_low", "rank_high", "p_best",
+]  # fmt: skip
 
 
 def beside(summary, scores, persons):
-    """`summary` of `summary.summarise` with `n_patients`, `spearman_low`, `spearman_high`, the same
-    of Pearson (95 % intervals of means over patients), and `rank_low`, `rank_high`, `p_best`, see
-    `ranked`, among rows of one cohort, split and panel.
+    """`summary` of `summary.summarise` with COLUMNS: 95 % intervals of the means over patients, and
+    `ranked` among rows of one cohort, split and panel.
 
-    Ranked are rows that have all patients of theirs, leak nothing and are no floors.
+    scores, persons: see `units.by_patient`. Ranked are rows that lack no patient, leak nothing and
+    are no floors, if there are two or more.
     """
     values = by_patient(scores, persons, ("spearman", "pearson"))
-    summary = summary.assign(rank_low=np.nan, rank_high=np.nan, p_best=np.nan)
+    summary = summary.assign(**dict.fromkeys(COLUMNS, np.nan))
     for place, rows in summary.groupby(["cohort", "split"], sort=False):
         mine = values[(values["cohort"] == place[0]) & (values["split"] == place[1])]
         for metric in ("pearson", "spearman"):

@@ -40,11 +40,12 @@ def compare(scores, summary, persons):
     deviation over patients; `p`: the larger of `p_t` and `p_flip`, `p_holm` with Holm's correction
     for all tests of the table; `verdict`: of a against b. Rows that leak are not tested.
     """
-    tables = [_of_values(by_patient(scores, persons), summary, _pairs)]
+    tables = list(_of_values(by_patient(scores, persons), summary, _pairs))
     for panels in combinations(summary["panel"].unique(), 2):
         values = by_patient(_common_genes(scores, panels), persons)
-        tables.append(_of_values(values, summary, _pairs_of_panels))
-    table = pd.concat(tables, ignore_index=True)
+        tables += _of_values(values, summary, _pairs_of_panels)
+    found = [table for table in tables if len(table)]
+    table = pd.concat(found or [pd.DataFrame(columns=COLUMNS)], ignore_index=True)
     table["p"] = table[["p_t", "p_flip"]].max(axis=1)
     tested = table["p"].notna()
     if tested.any():
@@ -88,20 +89,18 @@ def _common_genes(scores, panels):
 
 
 def _of_values(values, summary, pairs_of):
-    """Comparisons of `values` of `by_patient` in each cohort and over all, without Holm's p."""
+    """Yield comparisons of `values` of `by_patient`, of one cohort or all, without Holm's p."""
     rows = values.groupby(KEYS, sort=False).agg(n_genes=("n_genes", "max")).reset_index()
     rows = summary[[*KEYS, "leak", "holes", "n_seeds"]].merge(rows, on=KEYS)
-    found = [pd.DataFrame(columns=COLUMNS)]
-    for of_rows, of_values in ((rows, values), _over_all(rows, values)):
+    over_all = _over_all(rows, values, summary["cohort"].nunique())
+    for of_rows, of_values in ((rows, values), over_all):
         for place, own in of_rows.groupby(["cohort", "split"], sort=False):
             mine = of_values[(of_values["cohort"] == place[0]) & (of_values["split"] == place[1])]
-            found.append(_tests(pairs_of(own.reset_index(drop=True)), own, mine))
-    return pd.concat([own for own in found if len(own)] or found)
+            yield _tests(pairs_of(own.reset_index(drop=True)), own, mine)
 
 
-def _over_all(rows, values):
-    """`rows` and `values` of what every one of several cohorts has, as if of one cohort."""
-    n = rows["cohort"].nunique()
+def _over_all(rows, values, n):
+    """`rows` and `values` of what each of `n` cohorts has, as if of one; none of a single one."""
     keys = KEYS[1:]
     values = values.assign(fold=values["cohort"] + " " + values["fold"].astype(str), cohort=ALL)
     same = rows.groupby(keys, sort=False)
