@@ -64,9 +64,8 @@ def verdicts(numbers, comparisons):
     said = comparisons[comparisons["differ"] == "loss"]
     said = pd.concat([said, swapped(said)], ignore_index=True)
     of_split, cohort = said["cohort"] + ", " + said["split"], said["cohort"].replace(ALL, "mean")
-    column = cohort.mask(of_split.isin(numbers.columns), of_split)
     said = said.assign(
-        column=column,
+        column=cohort.mask(of_split.isin(numbers.columns), of_split),
         loss=said["a"],
         worse=said["verdict"] == "worse",
         told=said["verdict"].isin(OTHER),
@@ -75,20 +74,26 @@ def verdicts(numbers, comparisons):
     rows = said.groupby([*within, "loss"]).agg(worse=("worse", "sum"), told=("told", "all"))
     places = (1 + rows["worse"]).where(rows["told"]).unstack("column")
     places = places.reindex(index=numbers.index, columns=numbers.columns)
+    return places, _untold(numbers, said, within)
 
+
+def _untold(numbers, said, within):
+    """A sentence a pair of which the better, first or second of its column, can't be told from the
+    other; said: comparisons from both sides; within: what names a column and setting of it."""
     value = numbers.melt(ignore_index=False, var_name="column").reset_index()
-    value = rows.join(value.set_index([*within, "loss"]))["value"]
+    value = value[value["loss"].isin(said["loss"])].set_index([*within, "loss"])["value"]
     rank = value.groupby(level=within).rank(method="first", ascending=False)
     for side in ("loss", "b"):
         said[f"rank_{side}"] = rank.reindex(pd.MultiIndex.from_frame(said[[*within, side]])).array
     untold = said["verdict"].str.startswith(UNTOLD) & (said["rank_loss"] < said["rank_b"])
     first = said[untold & (said["rank_loss"] <= 2)].sort_values(["rank_loss", "rank_b"])
     first = first.drop_duplicates(within).sort_index()
+    first = first.sort_values("column", key=numbers.columns.get_indexer, kind="stable")
     words = first["loss"] + " and " + first["b"] + first["verdict"].str.removeprefix(UNTOLD)
     where = first[within].agg(", ".join, axis=1) if len(first) else words
-    return places, [
-        f"Can't be told apart: {said} in {'; '.join(own)}."
-        for said, own in where.groupby(words, sort=False)
+    return [
+        f"Can't be told apart: {pair} in {'; '.join(own)}."
+        for pair, own in where.groupby(words, sort=False)
     ]
 
 
