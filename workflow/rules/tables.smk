@@ -82,7 +82,7 @@ rule tables:
         written={name: own["written"].to_dict() for name, own in study.samples.items()},
         patients=study.patients,
         sections=study.sections,
-        persons=units.persons(study.samples, METADATA),
+        persons=lambda wildcards: units.persons(study.samples, METADATA),
         numbers={name: panel.get("number") for name, panel in study.panels.items()},
         code=code_hash("tables"),
     script:

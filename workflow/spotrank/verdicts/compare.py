@@ -8,7 +8,6 @@ from itertools import combinations
 
 import numpy as np
 import pandas as pd
-from statsmodels.stats.multitest import multipletests
 
 from spotrank.base.store import InputError
 from spotrank.verdicts.floors import is_floor
@@ -40,6 +39,8 @@ def compare(scores, summary, persons):
     deviation over patients; `p`: the larger of `p_t` and `p_flip`, `p_holm` with Holm's correction
     for all tests of the table; `verdict`: of a against b. Rows that leak are not tested.
     """
+    from statsmodels.stats.multitest import multipletests  # slow, and not for every start of a run
+
     tables = list(_of_values(by_patient(scores, persons), summary, _pairs))
     for panels in combinations(summary["panel"].unique(), 2):
         values = by_patient(_common_genes(scores, panels), persons)
