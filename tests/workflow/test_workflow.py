@@ -90,6 +90,40 @@ def test_columns_that_papers_print(finished, scores):
     assert summary.filter(regex="best(50|200)").isna().all(axis=None)
 
 
+def test_two_patients_tell_nothing_apart(finished, scores):
+    table = pd.read_csv(finished / "results/small/tables/comparisons.tsv", sep="\t")
+    row = table.squeeze()
+    assert (row["a"], row["b"], row["differ"]) == ("mse", "strank_list", "loss")
+    assert row["verdict"] == "can't be told (2 patients)"
+    slides = scores.groupby(["loss", "patient", "seed", "sample"])["spearman"].mean()
+    patients = (
+        slides.groupby(["loss", "patient", "seed"]).mean().groupby(["loss", "patient"]).mean()
+    )
+    of_t = stats.ttest_rel(patients["mse"], patients["strank_list"])
+    assert row["p"] == row["p_holm"] == pytest.approx(of_t.pvalue)
+    interval = of_t.confidence_interval(0.95)
+    assert row[["low", "high"]].tolist() == pytest.approx([interval.low, interval.high])
+    text = (finished / "results/small/tables/losses.md").read_text()
+    assert "**" not in text
+    assert re.search(r"Can't be told apart: \w+ and \w+ \(2 patients\) in sim\.", text)
+    summary = pd.read_csv(finished / "results/small/tables/summary.tsv", sep="\t")
+    assert (summary["n_patients"] == 2).all()
+    assert summary["p_best"].sum() == pytest.approx(1)
+    assert "differences to the highest mean" in (finished / "results/small/report.html").read_text()
+
+
+def test_patients_that_a_difference_needs(copy, tmp_path):
+    """By what an earlier run left; without one nothing is computed, and said so."""
+    printed, code = snakemake(copy, SMALL, "power")
+    assert code == 0
+    assert re.search(r"loss, middling spread .* a difference of 0.01 needs \d+ \(\d+\)", printed)
+    table = pd.read_csv(copy / "results/small/tables/power.tsv", sep="\t")
+    assert table["difference"].tolist() == [0.01, 0.02, 0.05] * 2
+    printed, code = snakemake(tmp_path, SMALL, "power")
+    assert code == 1
+    assert "comparisons.tsv: no such file; run the study first" in printed
+
+
 def test_every_sample_has_a_row(finished, scores):
     rows = pd.read_csv(finished / "results/small/tables/samples.tsv", sep="\t").set_index("sample")
     assert rows["spots"].to_dict() == scores.groupby("sample")["n_spots"].first().to_dict()
@@ -120,7 +154,7 @@ def test_spots_off_the_slide_stop_the_run(study, own_cohort, tmp_path):
 def test_report_opens_without_a_network(finished):
     page = (finished / "results/small/report.html").read_text()
     assert not re.search(r"<(script|link|img)[^>]+(src|href)=\"https?:", page)
-    for figure in ("scores", "genes", "training", "maps/sim/SIM1"):
+    for figure in ("scores", "comparisons", "genes", "training", "maps/sim/SIM1"):
         assert (finished / f"results/small/figures/{figure}.png").stat().st_size > 10_000
 
 

@@ -22,6 +22,7 @@ rule figures:
     input:
         published=rules.tables.output.published_tsv if files.published else [],
         scores=rules.tables.output.scores,
+        comparisons=rules.tables.output.comparisons,
         histories=asked(fits("fits/history.parquet")),
     output:
         **(COURSE if study.rankings else {}),
@@ -31,6 +32,12 @@ rule figures:
             category="Scores",
             caption="../report/scores.rst",
             labels={"figure": "scores by loss"},
+        ),
+        comparisons=report(
+            f"results/{study.name}/figures/comparisons.png",
+            category="Scores",
+            caption="../report/comparisons_figure.rst",
+            labels={"figure": "differences to the highest mean"},
         ),
         genes=report(
             f"results/{study.name}/figures/genes.png",
@@ -92,7 +99,12 @@ rule maps:
 
 rule drawn:
     input:
-        [rules.tables.output.html, rules.tables.output.samples_html, rules.figures.output]
+        [
+            rules.tables.output.html,
+            rules.tables.output.comparisons_html,
+            rules.tables.output.samples_html,
+            rules.figures.output,
+        ]
         if study.cohorts
         else [],
         rules.synthetic_tables.output if study.synthetic else [],

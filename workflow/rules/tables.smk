@@ -45,6 +45,13 @@ rule tables:
         provenance=f"results/{study.name}/provenance.json",
         scores=f"results/{study.name}/tables/scores.parquet",
         summary=f"results/{study.name}/tables/summary.tsv",
+        comparisons=f"results/{study.name}/tables/comparisons.tsv",
+        comparisons_html=report(
+            f"results/{study.name}/tables/comparisons.html",
+            category="Tables",
+            caption="../report/comparisons.rst",
+            labels={"table": "differences to the highest mean"},
+        ),
         tsv=f"results/{study.name}/tables/losses.tsv",
         markdown=f"results/{study.name}/tables/losses.md",
         latex=f"results/{study.name}/tables/losses.tex",
@@ -81,6 +88,7 @@ rule tables:
         written={name: own["written"].to_dict() for name, own in study.samples.items()},
         patients=study.patients,
         sections=study.sections,
+        persons=lambda wildcards: units.persons(study.samples, METADATA),
         numbers={name: panel.get("number") for name, panel in study.panels.items()},
         code=code_hash("tables"),
     script:

@@ -6,7 +6,8 @@ with job(snakemake.log[0]):
     import pandas as pd
 
     from spotrank.base.store import read_parquet
-    from spotrank.report import figures, style
+    from spotrank.report import comparisons, figures, style
+    from spotrank.verdicts.compare import read
 
     scores = read_parquet(snakemake.input.scores).to_pandas()
     histories = [
@@ -17,6 +18,8 @@ with job(snakemake.log[0]):
     ]
     histories = pd.concat([pd.DataFrame(columns=figures.HISTORY), *histories])
     style.save(figures.scores_by_loss(scores), snakemake.output.scores)
+    forest = comparisons.forest(read(snakemake.input.comparisons))
+    style.save(forest, snakemake.output.comparisons)
     style.save(figures.genes(scores), snakemake.output.genes)
     style.save(figures.histories(histories), snakemake.output.training)
     if path := snakemake.input.published:
