@@ -23,7 +23,7 @@ rule fit:
             16000 if "st" in input.keys() else 4000, 20, "spots", "embeddings"
         )(wildcards, input, attempt),
         runtime=minutes(240),
-        gpu=1,
+        gpu=lambda wildcards: study.fit_uses_gpu(wildcards.head),
     params:
         fit=lambda wildcards: made_by.fit(**wildcards),
     script:

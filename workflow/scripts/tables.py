@@ -7,6 +7,7 @@ with job(snakemake.log[0]):
 
     from spotrank.base.store import write_parquet, write_texts
     from spotrank.report import published, samples, tables, trust
+    from spotrank.verdicts.floors import is_floor
     from spotrank.verdicts.summary import summarise
 
     output, params = snakemake.output, snakemake.params
@@ -33,7 +34,8 @@ with job(snakemake.log[0]):
     }
     for printed in snakemake.input.published:
         summary["number"] = summary["panel"].map(params.numbers)
-        beside = published.beside(summary, *published.read(printed))
+        of_losses = summary[~is_floor(summary)]
+        beside = published.beside(of_losses, *published.read(printed))
         for form, text in published.forms(beside, known).items():
             texts[output[f"published_{form}"]] = text
     with whole(output.scores) as path:
