@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy.spatial import Delaunay, QhullError, cKDTree
 
-GAP = 1.5  # distances of neighbours: a triangle of a wider circle spans a gap in the tissue
+GAP = 2  # distances of neighbours: a triangle of a wider circle spans a gap in the tissue
 
 
 def log_library(spots, stains):

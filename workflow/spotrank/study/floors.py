@@ -4,6 +4,7 @@ from spotrank.base.store import InputError
 from spotrank.base.words import one_of
 from spotrank.fitting.heads import OF_FLOORS
 from spotrank.spots.floors import FLOORS
+from spotrank.study import grids
 
 NEAREST = "nearest"  # of each encoder's embeddings; the others look at none
 STAINS = "stain_statistics"  # what the floor 'stain' looks at
@@ -20,9 +21,8 @@ def add_entries(config, encoders, heads, auxiliary):
 
     `InputError` if something else goes by one of these names.
     """
-    own = {
-        name: {"head": name, "options": {}, "training": config["training"]} for name in OF_FLOORS
-    }
+    entry = {"options": {}, "training": config["training"]}
+    own = {name: {"head": name} | entry for name in OF_FLOORS}
     none = {"strategy": "none", "options": {}, "prior": "dispersion", "number": "all"}
     for key, chosen, entries in (
         ("encoders", {**encoders}, {NO_ENCODER: None}),
@@ -54,7 +54,7 @@ def remarks(study):
         f"cohorts.{cohort}: no floor 'stain', for no slide of it is read; name {STAINS} among the "
         "encoders where there are slides, or leave 'stain' out of 'floors'."
         for cohort in study.cohorts
-        if "stain" in study.config["floors"] and not _shows_stains(study, cohort)
+        if "stain" in names(study.config) and not _shows_stains(study, cohort)
     ]
 
 
@@ -71,6 +71,11 @@ def head(study, cohort, label):
     """The entry of a head as it is fitted to a cohort."""
     own = {"options": {"floors": without_embedding(study, cohort)}} if label == "floor" else {}
     return study.heads[label] | own
+
+
+def losses_of(study, cohort, label):
+    """Labels of the losses that a head is fitted with to a cohort."""
+    return list(grids.built(head(study, cohort, label)).labels or study.losses)
 
 
 def embedded(study, cohort, encoder):

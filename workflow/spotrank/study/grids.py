@@ -109,11 +109,6 @@ def built(head):
     return ALL[head["head"]](1, 1, **head["options"])
 
 
-def losses_of(head, losses):
-    """Labels of the losses that the head of an entry is fitted with."""
-    return list(built(head).labels or losses)
-
-
 def auxiliary(config, losses):
     """`{label: {strategy, options, prior, number}}` of the strategies for auxiliary genes."""
     chosen = {}

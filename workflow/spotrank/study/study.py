@@ -217,9 +217,7 @@ class Study:
         return Counter(
             tuple((cell | {"loss": loss})[key] for key in KEYS)
             for cell in self.cells
-            for loss in grids.losses_of(
-                floors.head(self, cell["cohort"], cell["head"]), self.losses
-            )
+            for loss in floors.losses_of(self, cell["cohort"], cell["head"])
         )
 
     @property

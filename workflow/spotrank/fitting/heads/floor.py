@@ -20,14 +20,13 @@ class Floor(Ridge):
         """Parameters `(floors, …)`; weights of other floors' columns are 0."""
         import torch
 
-        of_column = torch.as_tensor(
-            [i for i, floor in enumerate(self.labels) for _ in FLOORS[floor]],
-            device=train.x.device,
-        )
+        of_column = [i for i, floor in enumerate(self.labels) for _ in FLOORS[floor]]
         solved = []
         for i in range(len(self.labels)):
+            own = torch.as_tensor(of_column, device=train.x.device) == i
             sides = copy(train), copy(validation)
             for side in sides:
-                side.x = side.x * (of_column == i)
-            solved.append(super().solve(*sides, monitor))
-        return {key: torch.cat([own[key] for own in solved]) for key in solved[0]}
+                side.x = side.x * own
+            found = super().solve(*sides, monitor)
+            solved.append(found | {"weight": found["weight"] * own[:, None]})
+        return {key: torch.cat([found[key] for found in solved]) for key in solved[0]}
