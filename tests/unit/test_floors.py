@@ -65,7 +65,7 @@ def test_a_lost_spot_is_no_border_and_a_hole_is():
 
 def test_border_of_parts_apart_and_of_hardly_anything():
     one = floors.border_distance(square(5))
-    two = floors.border_distance(np.concatenate((square(5), square(5) + [3000, 0])))
+    two = floors.border_distance(np.concatenate((square(5), square(5) + np.array([3000, 0]))))
     assert two == pytest.approx(np.tile(one, 2))
     for few in (square(1), np.array([[0, 0], [1, 0], [2, 0.0]]), np.zeros((5, 2))):
         assert (floors.border_distance(few) == 0).all()
@@ -259,7 +259,6 @@ def test_given_embeddings_have_no_stain(study, own_cohort):
 @pytest.mark.parametrize(
     ("key", "entry"),
     [
-        ("heads", {"head": "linear", "name": "floor"}),
         ("heads", {"head": "nearest", "k": 5, "name": "nearest"}),
         ("encoders", {"model": "resnet18", "weights": "random", "name": "none"}),
     ],

@@ -11,6 +11,7 @@ from spotrank.base.store import InputError
 from spotrank.base.words import as_list
 from spotrank.cohorts import fetch, h5ad
 from spotrank.encoders import registry
+from spotrank.fitting.heads import OF_FLOORS
 from spotrank.report import published
 from spotrank.spots import pair, split
 from spotrank.study import cost, floors, units

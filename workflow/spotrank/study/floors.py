@@ -74,8 +74,9 @@ def head(study, cohort, label):
 
 
 def losses_of(study, cohort, label):
-    """Labels of the losses that a head is fitted with to a cohort."""
-    return list(grids.built(head(study, cohort, label)).labels or study.losses)
+    """`{label: (name, options)}` of the losses that a head is fitted with to a cohort; labels alone
+    of one that is solved."""
+    return dict.fromkeys(grids.built(head(study, cohort, label)).labels) or study.losses
 
 
 def embedded(study, cohort, encoder):

@@ -61,7 +61,7 @@ class MadeBy:
             and {key: made_by[key] for key in made_by if not key.startswith("weights_")},
             "head": floors.head(self.study, cohort, head),
             "auxiliary": self.study.auxiliary[auxiliary],
-            "losses": self.study.losses,
+            "losses": floors.losses_of(self.study, cohort, head),
             "seeds": self.study.config["seeds"],
             "numbers": {"pair": pair.NUMBERS, **{stage: numbers(stage) for stage in stages}},
         }
