@@ -110,7 +110,11 @@ def fit_(folder):
     train, validation, test = (spots(seed, genes=6, d=5) for seed in range(3))
     short = TRAINING | {"max_epochs": 3}
     every, one = {name: (name, {}) for name in LOSSES}, {"mse": ("mse", {})}
-    small = {"histogene": {"width": 8, "layers": 1, "heads": 2}, "mlp": {"width": 8}}
+    small = {
+        "histogene": {"width": 8, "layers": 1, "heads": 2},
+        "mlp": {"width": 8},
+        "floor": {"floors": ["stain", "place", "depth"]},  # five columns, as the embeddings have
+    }
     cases = {
         "losses": (every, "linear", short, "library", "none"),
         "panel": (every, "linear", short, "panel", "none"),
@@ -124,6 +128,7 @@ def fit_(folder):
         **{f"genes {name}": (one, "low_rank", short, "library", name) for name in STRATEGIES},
     }
     del cases["head finetune"]
+    cases["head floor"] = (one, "floor", short, "library", "none")
     found = _finetuned()
     for case, (losses, head, training, scaling, strategy) in cases.items():
         head, n_panel = (head, small.get(head, {})), 4

@@ -32,6 +32,7 @@ def made(tmp_path_factory, cohort):
         "losses": ["mse", "strank_list"],
         "seeds": [0],
         "training": {"max_epochs": 3},
+        "floors": [],  # which are cells as all others
         "report": {"maps": 0},
     }
     environment = {"HOME": str(home), "HF_TOKEN": "hf_secret"}

@@ -37,13 +37,20 @@ def scores(finished):
 def test_scores_are_complete(scores):
     assert list(scores.columns[: len(COLUMNS)]) == COLUMNS
     # 2 patients, of whom one has two slides: 3 slides tested once, 2 losses, 2 seeds, 10 genes
-    assert len(scores) == 3 * 2 * 2 * 10
+    assert (scores["head"] == "linear").sum() == 3 * 2 * 2 * 10
+    floors = scores[scores["head"] != "linear"].groupby(["encoder", "head", "loss"]).size()
+    assert floors.to_dict() == {
+        ("none", "floor", "depth"): 30,
+        ("none", "floor", "place"): 30,
+        ("none", "floor", "stain"): 30,
+        ("stain_statistics", "nearest", "nearest"): 30,
+    }
     assert not scores.duplicated(["sample", "loss", "seed", "gene"]).any()
     assert scores["leak"].eq("").all()
 
 
 def test_a_score_can_be_had_by_hand(finished, scores):
-    row = scores[scores["spearman"].notna()].iloc[0]
+    row = scores[scores["spearman"].notna() & (scores["head"] == "linear")].iloc[0]
     fits = finished / "results/small/fits/sim/leave_one_patient_out/stain_statistics"
     with h5py.File(fits / f"variance-10/linear/none/fold{row.fold}/predictions.h5") as file:
         mine = file["sample"].asstr()[:] == row["sample"]
@@ -124,6 +131,21 @@ def test_patients_that_a_difference_needs(copy, tmp_path):
     assert "comparisons.tsv: no such file; run the study first" in printed
 
 
+def test_depth_alone_scores_what_depth_does(scores):
+    """A ridge of one feature is in its order, or in the reverse."""
+    depth = scores[(scores["loss"] == "depth") & scores["spearman"].notna()]
+    assert len(depth) > 20
+    np.testing.assert_allclose(depth["spearman"].abs(), depth["depth_spearman"].abs(), atol=1e-6)
+
+
+def test_floors_stand_below_the_losses(finished):
+    lines = (finished / "results/small/tables/losses.md").read_text().splitlines()
+    names = [line.split("|")[1].strip() for line in lines if line.startswith("|")][2:]
+    floors = [f"{name} (floor)" for name in ("depth", "stain", "place", "nearest")]
+    assert names == ["mse", "strank_list", *floors]
+    assert not any("*" in line or "<u>" in line for line in lines if "(floor)" in line)
+
+
 def test_every_sample_has_a_row(finished, scores):
     rows = pd.read_csv(finished / "results/small/tables/samples.tsv", sep="\t").set_index("sample")
     assert rows["spots"].to_dict() == scores.groupby("sample")["n_spots"].first().to_dict()
@@ -173,9 +195,19 @@ def test_second_run_has_nothing_to_do(finished):
 @pytest.mark.parametrize(
     ("change", "again", "kept"),
     [
-        ({"losses": ["mse"]}, {"fit": 2, "score": 2}, ["simulate", "pair", "embed", "panel"]),
+        (
+            {"losses": ["mse"]},
+            {"fit": 2, "score": 2},
+            ["simulate", "pair", "embed", "panel", "floor"],
+        ),
+        ({"floors": ["depth"]}, {"floor": 2, "score": 2}, ["panel", "embed", "fit"]),
+        ({"floors": []}, {"tables": 1}, ["score"]),
         ({"spots": {"min_genes": 30}}, {"pair": 3, "panel": 2, "fit": 2}, ["simulate", "embed"]),
-        ({"genes": {"number": 5}}, {"panel": 2, "fit": 2}, ["simulate", "pair", "embed"]),
+        (
+            {"genes": {"number": 5}},
+            {"panel": 2, "fit": 2, "floor": 4},
+            ["simulate", "pair", "embed"],
+        ),
         ({"patches": {"um_per_px": 0.6}}, {"pair": 3, "embed": 3, "fit": 2}, ["simulate"]),
     ],
 )
@@ -234,7 +266,9 @@ def test_encoders_patch_files_and_given_embeddings(study, own_cohort, tmp_path):
     study["encoders"] = ["tiny"]
     printed, code = snakemake(tmp_path, study)
     assert code == 0, printed
+    assert "cohorts.c: no floor 'stain', for no slide of it is read" in printed
     given = pd.read_parquet(tmp_path / "results/given/tables/scores.parquet")
+    assert set(first["loss"]) - set(given["loss"]) == {"stain"}
     keys = ["sample", "loss", "seed", "gene"]
     pd.testing.assert_series_equal(
         first.set_index(keys)["n_spots"].groupby("sample").first(),
@@ -263,9 +297,11 @@ def test_heads_that_train_on_patches(study, tmp_path):
     scores = pd.read_parquet(tmp_path / "results/small/tables/scores.parquet")
     runs = scores[["encoder", "head", "loss"]].drop_duplicates().to_numpy().tolist()
     assert sorted(runs) == [
+        *(["none", "floor", floor] for floor in ("depth", "place", "stain")),
         ["pixels", "transformer", "pearson"],
         ["tiny", "finetune", "pearson"],
         ["tiny", "hest_bench", "mse"],
+        ["tiny", "nearest", "nearest"],
         ["tiny", "transformer", "pearson"],
     ]
     history = pd.concat(map(pd.read_parquet, tmp_path.rglob("finetune/none/fold*/history.parquet")))
@@ -285,8 +321,10 @@ def test_auxiliary_genes_within_a_slide(study, tmp_path):
     spots = anndata.read_h5ad(tmp_path / "results/spots/c/SIM1.h5ad")
     # each spot is tested once
     assert scores.groupby("fold")["n_spots"].first().sum() == spots.n_obs
-    assert scores["n_auxiliary"].between(1, 20).all()
-    assert scores["auxiliary"].eq("picked").all()
+    floors = scores["head"].isin(["floor", "nearest"])
+    assert scores.loc[~floors, "n_auxiliary"].between(1, 20).all()
+    assert scores.loc[~floors, "auxiliary"].eq("picked").all()
+    assert set(scores.loc[floors, "auxiliary"]) == {"none"}
     assert scores["gene"].nunique() <= 30
     assert scores["leak"].str.contains("in training and test").all()
     ranking = pd.read_csv(next(tmp_path.rglob("dispersion-all/fold0.tsv")), sep="\t", comment="#")

@@ -11,9 +11,10 @@ from spotrank.base.store import InputError
 from spotrank.base.words import as_list
 from spotrank.cohorts import fetch, h5ad
 from spotrank.encoders import registry
+from spotrank.fitting.heads import OF_FLOORS
 from spotrank.report import published
 from spotrank.spots import pair, split
-from spotrank.study import cost, units
+from spotrank.study import cost, floors, units
 from spotrank.study.files import Files
 from spotrank.study.made_by import MadeBy
 from spotrank.study.study import Study
@@ -138,11 +139,13 @@ def beside_published(key, path, category, table):
 
 
 def features_of(wildcards):
-    """Embeddings of a fold's samples, or what their patches are cut from."""
+    """Embeddings of a fold's samples, if any, or what their patches are cut from."""
     cohort, encoder, head = wildcards.cohort, wildcards.encoder, wildcards.head
     samples = samples_of(wildcards, "train", "validation", "test")
     if not study.trains_on_patches(encoder, head):
-        return {"embeddings": [files.embeddings(cohort, encoder, sample) for sample in samples]}
+        embedded = floors.embedded(study, cohort, encoder)
+        own = samples if embedded else []
+        return {"embeddings": [files.embeddings(cohort, embedded, sample) for sample in own]}
     images = [files.images(cohort, sample) for sample in samples]
     return {
         "weights": files.weights(encoder),

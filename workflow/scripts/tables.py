@@ -11,6 +11,7 @@ with job(snakemake.log[0]):
     from spotrank.report import comparisons, published, samples, tables, trust
     from spotrank.verdicts import best
     from spotrank.verdicts.compare import compare
+    from spotrank.verdicts.floors import is_floor
     from spotrank.verdicts.sets import summarise_sets
     from spotrank.verdicts.summary import summarise
 
@@ -48,7 +49,8 @@ with job(snakemake.log[0]):
     }
     for printed in snakemake.input.published:
         summary["number"] = summary["panel"].map(params.numbers)
-        beside = published.beside(summary, *published.read(printed))
+        of_losses = summary[~is_floor(summary)]
+        beside = published.beside(of_losses, *published.read(printed))
         for form, text in published.forms(beside, known).items():
             texts[output[f"published_{form}"]] = text
     if with_sets:

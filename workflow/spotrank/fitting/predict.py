@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from spotrank.fitting.batches import blocks
-from spotrank.fitting.heads import HEADS
+from spotrank.fitting.heads import ALL
 
 CLIP = 10  # standard deviations
 
@@ -12,7 +12,7 @@ CLIP = 10  # standard deviations
 def head_for(head, spots):
     """The head `(name, options)` for what `spots` hold."""
     name, options = head
-    return HEADS[name](int(np.prod(spots.x.shape[1:])), spots.counts.shape[1], **options)
+    return ALL[name](int(np.prod(spots.x.shape[1:])), spots.counts.shape[1], **options)
 
 
 def scale_of(x):

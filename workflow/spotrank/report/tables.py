@@ -3,7 +3,9 @@
 import pandas as pd
 
 from spotrank.verdicts.compare import ALL, OTHER, UNTOLD, swapped
+from spotrank.verdicts.floors import OF_ALL, is_floor
 
+FLOOR, NONE = " (floor)", "–"  # behind a floor's name; in place of what it has not
 STYLE = (
     "body{font-family:sans-serif;margin:1em} table{border-collapse:collapse} "
     "th,td{padding:.3em .8em;text-align:right;border-bottom:1px solid #ccc} "
@@ -14,10 +16,13 @@ STYLE = (
 def wide(summary, metric="spearman"):
     """Losses in rows, cohorts in columns, means of `metric`; more keys where they vary.
 
-    Returns three DataFrames of one shape: the numbers, what leaks in each, and what it lacks ('' if
-    nothing).
+    Floors stand below all others. Returns three DataFrames of one shape: the numbers, what leaks in
+    each, and what it lacks ('' if nothing).
     """
-    rows = [key for key in ("encoder", "panel", "head", "auxiliary") if _varies(summary, key)]
+    floor = is_floor(summary)
+    summary = pd.concat([summary[~floor], _labelled(summary[floor])])
+    keys = ("encoder", "panel", "head", "auxiliary")
+    rows = [key for key in keys if _varies(summary[summary[key] != NONE], key)]
     rows.append("loss")
     several = _varies(summary, "split")
     column = summary["cohort"] + (", " + summary["split"] if several else "")
@@ -38,20 +43,31 @@ def wide(summary, metric="spearman"):
     return numbers, leaks, holes
 
 
+def _labelled(floors):
+    """Rows of floors, called such, without a word where they have no choice."""
+    return floors.assign(
+        loss=floors["loss"] + FLOOR,
+        encoder=floors["encoder"].replace(OF_ALL, NONE),
+        head=NONE,
+        auxiliary=NONE,
+    )
+
+
 def _varies(frame, column):
     return frame[column].nunique() > 1
 
 
 def ranks(numbers):
-    """Rank of each number in its column, 1 the best, to three decimals.
+    """Rank of each number in its column, 1 the best, to three decimals; floors have none.
 
     Rows that differ in the last level of the index only are compared.
     """
-    rounded = numbers.round(3)
+    floor = numbers.index.get_level_values(-1).astype(str).str.endswith(FLOOR)
+    rounded = numbers.round(3)[~floor]
     if numbers.index.nlevels > 1:
         setting = list(range(numbers.index.nlevels - 1))
         rounded = rounded.groupby(level=setting, sort=False, dropna=False)
-    return rounded.rank(ascending=False, method="dense")
+    return rounded.rank(ascending=False, method="dense").reindex(numbers.index)
 
 
 def verdicts(numbers, comparisons):

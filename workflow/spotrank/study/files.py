@@ -34,12 +34,12 @@ class Files:
 
     def weights(self, encoder):
         """The encoder's file of weights, local or from the hub, as a list of input files."""
-        spec = self.study.encoders[encoder]
+        spec = self.study.entry(encoder)
         return [] if isinstance(spec, str) or spec["weights"] == "random" else [spec["weights"]]
 
     def local_weights(self, encoder):
         """Those of `weights` that are the user's own."""
-        of_hub = registry.from_hub(self.study.encoders[encoder])
+        of_hub = registry.from_hub(self.study.entry(encoder))
         return [] if of_hub else map(Path, self.weights(encoder))
 
     def images(self, cohort, sample):
