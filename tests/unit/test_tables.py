@@ -107,10 +107,10 @@ def test_verdicts_are_those_of_the_setting_and_floors_are_no_rivals():
     floor["spearman"] += 0.5
     text_of, _, apart = table_of(pd.concat([one, other, floor]))
     text = text_of("**{}**", "<u>{}</u>")["a"]
-    assert text[("e_1", "linear", "strank_list")] == "**0.350**"
-    assert text[("e_2", "linear", "mse")] == "**0.350**"
-    assert text[("e_2", "linear", "strank_list")] == "<u>0.150</u>"
-    assert text[("none", "floor", "depth")] == "0.650"
+    assert text[("e_1", "strank_list")] == "**0.350**"
+    assert text[("e_2", "mse")] == "**0.350**"
+    assert text[("e_2", "strank_list")] == "<u>0.150</u>"
+    assert text[("–", "depth (floor)")] == "0.650"
     assert apart == []
 
 
