@@ -2,6 +2,7 @@ rule score:
     input:
         predictions=rules.fit.output.predictions,
         spots=spots_of("test"),
+        ceilings=ceilings_of,
     output:
         f"results/{study.name}/scores/{{cohort}}/{{split}}/{{encoder}}/{{panel}}/{{head}}/{{auxiliary}}/fold{{fold}}/scores.parquet",
     log:

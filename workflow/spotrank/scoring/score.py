@@ -13,7 +13,8 @@ COLUMNS = (
     "cohort", "split", "fold", "sample", "patient", "encoder", "panel", "head", "loss",
     "auxiliary", "seed", "gene", "n_spots", "mean_count", "spearman", "pearson", "mse",
     "pooled_spearman", "pooled_pearson", "noise_free_spearman", "depth_spearman",
-    "spearman_given_depth", "n_auxiliary", "leak",
+    "spearman_given_depth", "n_auxiliary", "leak", "ceiling_spearman", "ceiling_pearson",
+    "ceiling_spearman_sd", "ceiling_pearson_sd", "ceiling_flag",
 )  # fmt: skip
 AT_A_TIME = 4_000_000  # numbers: memory stays that of a few such arrays
 

@@ -73,7 +73,7 @@ class MadeBy:
             "patients": {sample: self.study.patients[cohort][sample] for sample in samples},
             "scaling": self.study.config["genes"]["scaling"],
             "leak": self.study.leak(cohort, split, int(fold), panel, encoder),
-            "numbers": numbers("score"),
+            "numbers": {stage: numbers(stage) for stage in ("ceiling", "score")},
         }
 
     def cells(self):
