@@ -22,7 +22,7 @@ from scipy.stats import rankdata
 from spotrank.spots import expression
 
 STEP = 0.07  # of log p
-GRID = STEP * np.arange(-50, 36)  # of q
+GRID = STEP * np.arange(-50, 30)  # of q
 SIGMAS = np.array([0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.65, 0.8, 1, 1.3, 1.6, 2, 2.4])
 SHIFTS = np.linspace(-0.6, 0.6, 9)
 BETAS, BETA_SD = np.linspace(-0.5, 0.5, 5), 0.25
@@ -121,7 +121,7 @@ def _cells(spots, where, count):
         own, lowest = own - mean, lowest - mean
         norm = np.sqrt((own**2).sum() + n_zero * lowest**2)
         sums = np.concatenate([zeros[empty] * lowest, np.bincount(cell, own)])
-        observed.append(sums / norm if norm > 0 else sums * np.nan)
+        observed.append(sums / norm if norm > 1e-9 else sums * np.nan)  # constant
     return (
         np.concatenate([np.zeros(len(empty)), count[first]]),
         spots.l_of[np.concatenate([empty, bins[first]])],
