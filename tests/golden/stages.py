@@ -173,7 +173,11 @@ def ceiling_(folder):
     for scaling in ("library", "none"):
         table = ceiling.ceilings(counts, expression.total(counts, library, scaling))
         table["flagged"] = table["ceiling_flag"] != ""
-        found |= {f"{scaling}: {key}": table[key].to_numpy(float) for key in table if key != "ceiling_flag"}
+        found |= {
+            f"{scaling}: {key}": table[key].to_numpy(float)
+            for key in table
+            if key != "ceiling_flag"
+        }
     return found
 
 

@@ -1,4 +1,4 @@
-"""Ceilings of sampling noise, against limits and simulations in which the noise-free mean is known."""
+"""Ceilings of sampling noise, against limits and simulations whose noise-free mean is known."""
 
 import numpy as np
 import pandas as pd
@@ -52,7 +52,7 @@ def test_bias_where_depth_is_signal():
 
 
 def test_many_counts_leave_little_noise():
-    counts, library, _ = simulated([2000, 2000], [0.5, 1.0])
+    counts, library, _ = simulated([2000, 2000], [0.3, 0.6])
     found = ceilings(counts, library)
     assert (found[NUMBERS[:2]] > 0.97).all(None)
     assert (found["ceiling_flag"] == "").all()

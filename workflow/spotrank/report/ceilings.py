@@ -1,4 +1,4 @@
-"""Figures of the ceilings of sampling noise: scores below them, and whether they can be believed."""
+"""Figures of ceilings of sampling noise: scores below them, and whether to believe them."""
 
 import matplotlib.pyplot as plt
 

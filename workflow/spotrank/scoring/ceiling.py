@@ -22,7 +22,7 @@ from scipy.stats import rankdata
 from spotrank.spots import expression
 
 STEP = 0.07  # of log p
-GRID = STEP * np.arange(-50, 30)  # of q
+GRID = STEP * np.arange(-50, 36)  # of q
 SIGMAS = np.array([0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.65, 0.8, 1, 1.3, 1.6, 2, 2.4])
 SHIFTS = np.linspace(-0.6, 0.6, 9)
 BETAS, BETA_SD = np.linspace(-0.5, 0.5, 5), 0.25
@@ -131,29 +131,29 @@ def _cells(spots, where, count):
 
 
 @njit(nogil=True, cache=True, fastmath={"reassoc", "contract", "nsz"})
-def _expected(count, l, n_of, observed, log_mean, log_target, betas, priors, grid):
+def _expected(count, depth, n_of, observed, log_mean, log_target, betas, priors, grid):
     """Log evidence `(n_betas, n_sigmas)` of each prior at its likeliest shift, and the expected
     Spearman's and Pearson's correlation under it `(2, n_betas, n_sigmas)`.
 
-    count, l, n_of, observed: of `_cells`; log_mean: log of the mean of c at l = 0 and q = 0;
+    count, depth (l), n_of, observed: of `_cells`; log_mean: log of the mean of c at l = 0, q = 0;
     log_target: log of what the target is log1p of at q = 0.
     """
     n_cells, (n_sigmas, n_shifts, n_grid) = len(count), priors.shape
     step = grid[1] - grid[0]
-    pad = int(np.abs(betas).max() * np.abs(l).max() / step) + 1
+    pad = int(np.abs(betas).max() * np.abs(depth).max() / step) + 1
     n_wide = n_grid + 2 * pad
     wide = grid[0] + step * (np.arange(n_wide) - pad)  # of beta l + q
     target = np.log1p(np.exp(log_target + wide))
     likelihood = np.empty((n_cells, n_wide))
     for i in range(n_cells):
-        rate = np.exp(log_mean + l[i] + wide)
+        rate = np.exp(log_mean + depth[i] + wide)
         log = count[i] * wide - rate
         likelihood[i] = np.exp(log - log.max())
     evidence = np.empty((len(betas), n_sigmas))
     expected = np.zeros((2, len(betas), n_sigmas))
     marginal = np.empty((n_cells, n_sigmas, n_shifts))
     for b in range(len(betas)):
-        moves = pad + np.round(betas[b] * l / step).astype(np.int64)
+        moves = pad + np.round(betas[b] * depth / step).astype(np.int64)
         sums = np.zeros((n_sigmas, n_shifts))
         for i in range(n_cells):
             own = likelihood[i, moves[i] : moves[i] + n_grid]

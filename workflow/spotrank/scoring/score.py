@@ -29,9 +29,8 @@ def score(predictions, spots, scaling):
     loss, seed, gene, n_spots, mean_count, spearman, pearson, mse, pooled_spearman, pooled_pearson,
     noise_free_spearman, depth_spearman, spearman_given_depth, n_auxiliary`. Correlations that are
     undefined are NaN.
-    The script joins the columns `ceiling_…` of `ceiling.ceilings` by sample and gene. They are those
-    of all spots of the slide, also where a split tests a part of it: there they stand in for the
-    part's own.
+    The script joins the `ceiling_…` of `ceiling.ceilings` by sample and gene. They are those of all
+    spots of the slide; where a split tests a part of it they stand in for the part's own.
     `mse` is that of the calibrated predictions, in squared log1p units. The pooled correlations are
     those over the spots of all slides of the fold (HEST-Benchmark), the same in each slide's rows:
     slides that differ in depth flatter them. `noise_free_spearman`, known of simulated cohorts

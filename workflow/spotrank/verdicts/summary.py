@@ -5,8 +5,10 @@ import pandas as pd
 KEYS = ["cohort", "split", "encoder", "panel", "head", "loss", "auxiliary"]
 METRICS = ("spearman", "pearson", "pooled_spearman", "pooled_pearson", "spearman_given_depth")
 CEILED = ("spearman", "pearson")  # metrics with a ceiling of sampling noise
-# means over genes whose ceiling is not flagged: of the ceiling, and where there is a score of both
-OF_CEILING = [f"{what}_{metric}" for what in ("ceiling", "scored", "reachable") for metric in CEILED]
+# means over genes whose ceiling is not flagged: of it, and of score and it where both are
+OF_CEILING = [
+    f"{what}_{metric}" for what in ("ceiling", "scored", "reachable") for metric in CEILED
+]
 BESIDE = ("mse", "noise_free_spearman", "depth_spearman", "n_auxiliary", *OF_CEILING)
 SYNTHETIC_KEYS = ["sampling", "loss", "list_size", "thinning"]
 
