@@ -21,7 +21,7 @@ from spotrank.fitting.heads import HEADS
 from spotrank.fitting.losses import LOSSES
 from spotrank.genes import panel
 from spotrank.genes.selections import SELECTIONS
-from spotrank.scoring import score
+from spotrank.scoring import ceiling, score
 from spotrank.spots import expression, pair, slides
 from spotrank.spots.split import SHARES, parts
 
@@ -168,6 +168,24 @@ def _finetuned():
     return {"finetune": next(predict.predict(parameters, head, parts[2]))[2]}
 
 
+def ceiling_(folder):
+    """Of sparse and dense genes, scaled and not."""
+    rng = np.random.default_rng(0)
+    library = rng.lognormal(7, 0.7, 80).round()
+    mean = np.geomspace(0.05, 50, 6) * rng.lognormal(0, [0, 0.1, 0.3, 0.5, 1, 2], (80, 6))
+    counts = sparse.csr_matrix(rng.poisson(mean * library[:, None] / library.mean()))
+    found = {}
+    for scaling in ("library", "none"):
+        table = ceiling.ceilings(counts, expression.total(counts, library, scaling))
+        table["flagged"] = table["ceiling_flag"] != ""
+        found |= {
+            f"{scaling}: {key}": table[key].to_numpy(float)
+            for key in table
+            if key != "ceiling_flag"
+        }
+    return found
+
+
 def score_(folder):
     rng = np.random.default_rng(0)
     genes, made = ["g", "h", "i"], {}
@@ -219,6 +237,7 @@ STAGES = {
     "embed": embed_,
     "panel": panel_,
     "fit": fit_,
+    "ceiling": ceiling_,
     "score": score_,
     "synthetic": synthetic_,
 }

@@ -8,7 +8,18 @@ from conftest import ROOT
 
 from spotrank.base import code
 
-STAGES = ("simulate", "pair", "embed", "panel", "fit", "score", "synthetic", "tables", "maps")
+STAGES = (
+    "simulate",
+    "pair",
+    "embed",
+    "panel",
+    "fit",
+    "ceiling",
+    "score",
+    "synthetic",
+    "tables",
+    "maps",
+)
 
 
 @pytest.fixture

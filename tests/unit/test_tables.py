@@ -42,6 +42,9 @@ def scores(leak=""):
                             "n_auxiliary": 0,
                             "spearman_given_depth": value,
                             **dict.fromkeys(OF_SLIDE, 0.5),
+                            "ceiling_spearman": 0.8,
+                            "ceiling_pearson": 0.8,
+                            "ceiling_flag": "",
                             "leak": leak if cohort == "b" and fold == 1 else "",
                         }
                         for gene, value in (("g", base + bonus + 0.1 * fold), ("h", float("nan")))
@@ -66,6 +69,24 @@ def table_of(scores, planned=None):
     numbers, *marks = tables.wide(summary)
     places, apart = tables.verdicts(numbers, compare(scores, summary, PERSONS))
     return partial(tables.formatted, numbers, *marks, places), numbers, apart
+
+
+def test_share_of_the_ceiling_by_hand():
+    rows = scores().query("cohort == 'a' and loss == 'mse' and fold == 0 and seed == 0")
+    genes = pd.DataFrame(
+        {
+            "gene": ["g", "h", "i", "j"],
+            "spearman": [0.1, 0.3, float("nan"), 0.9],
+            "ceiling_spearman": [0.2, 0.6, 0.7, 0.1],
+            "ceiling_flag": ["", "", "", "may not vary at all"],
+        }
+    )
+    columns = rows.iloc[[0] * 4].drop(columns=genes.columns).reset_index(drop=True)
+    row = summarise(columns.join(genes)).loc[0]
+    assert row["ceiling_spearman"] == pytest.approx((0.2 + 0.6 + 0.7) / 3)  # unflagged
+    # of those that have a score: (0.1 + 0.3) / (0.2 + 0.6), not the mean of 1/2, 1/2 and 9
+    assert row["spearman_share"] == pytest.approx(0.5)
+    assert row["spearman_mean"] == pytest.approx(1.3 / 3)  # flagged or not
 
 
 def test_best_and_second_and_mean():

@@ -67,6 +67,33 @@ def test_a_score_can_be_had_by_hand(finished, scores):
     assert row.n_spots == mine.sum()
 
 
+def test_scores_have_the_ceilings_of_their_slides(finished, scores):
+    path = finished / "results/ceilings/sim/library/SIM2.parquet"
+    known = pd.read_parquet(path).set_index("gene")
+    spots = anndata.read_h5ad(finished / "results/spots/sim/SIM2.h5ad", backed="r")
+    assert list(known.index) == list(spots.var_names)  # all genes, whatever the panel
+    mine = scores[scores["sample"] == "SIM2"]
+    for column in ("ceiling_spearman", "ceiling_pearson_sd", "ceiling_flag"):
+        assert mine[column].tolist() == mine["gene"].map(known[column]).tolist()
+    assert scores[["ceiling_spearman", "ceiling_pearson"]].stack().between(0, 1).all()
+    row = pd.read_csv(finished / "results/small/tables/summary.tsv", sep="\t").loc[0]
+    told = scores[(scores["loss"] == row["loss"]) & (scores["ceiling_flag"] == "")]
+    assert told["ceiling_spearman"].min() < row["ceiling_spearman"] < told["ceiling_spearman"].max()
+    for figure in ("ceilings", "genes_ceiling"):
+        assert (finished / f"results/small/figures/{figure}.png").stat().st_size > 10_000
+
+
+def test_studies_share_ceilings(finished):
+    """One job a sample; where counts are scaled by the panel, one a fold and sample."""
+    other = SMALL | {"study": "other", "losses": ["mse"], "seeds": [0]}
+    printed, _ = snakemake(finished, other, "--dry-run")
+    assert jobs(printed)["score"] == 2
+    assert not {"ceiling", "ceiling_of_panel"} & set(jobs(printed))
+    other |= {"genes": SMALL["genes"] | {"scaling": "panel"}}
+    printed, _ = snakemake(finished, other, "--dry-run")
+    assert jobs(printed)["ceiling_of_panel"] == 3
+
+
 def test_summary(finished, scores):
     summary = pd.read_csv(finished / "results/small/tables/summary.tsv", sep="\t")
     assert set(SUMMARY) <= set(summary.columns)

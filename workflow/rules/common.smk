@@ -93,6 +93,14 @@ def spots_of(*parts):
     ]
 
 
+def ceilings_of(wildcards):
+    """Ceilings of a fold's test samples, in the order of `spots_of`."""
+    scaling = study.config["genes"]["scaling"]
+    made = rules.ceiling_of_panel if scaling == "panel" else rules.ceiling
+    samples = samples_of(wildcards, "test")
+    return expand(made.output, sample=samples, **(dict(wildcards) | {"scaling": scaling}))
+
+
 def images_of(wildcards):
     return files.images(wildcards.cohort, wildcards.sample)
 

@@ -16,6 +16,14 @@ BESIDE = {
         labels={"figure": "beside the published numbers"},
     )
 }
+CEILINGS = {
+    "ceilings": report(
+        f"results/{study.name}/figures/ceilings.png",
+        category="Scores",
+        caption="../report/ceilings.rst",
+        labels={"figure": "ceilings beside the noise-free mean"},
+    )
+}
 
 
 rule figures:
@@ -27,6 +35,7 @@ rule figures:
     output:
         **(COURSE if study.rankings else {}),
         **(BESIDE if files.published else {}),
+        **(CEILINGS if any(map(study.is_simulated, study.cohorts)) else {}),
         scores=report(
             f"results/{study.name}/figures/scores.png",
             category="Scores",
@@ -44,6 +53,12 @@ rule figures:
             category="Scores",
             caption="../report/genes.rst",
             labels={"figure": "scores by gene"},
+        ),
+        genes_ceiling=report(
+            f"results/{study.name}/figures/genes_ceiling.png",
+            category="Scores",
+            caption="../report/genes_ceiling.rst",
+            labels={"figure": "scores by gene, below their ceilings"},
         ),
         training=report(
             f"results/{study.name}/figures/training.png",

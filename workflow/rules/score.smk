@@ -6,6 +6,7 @@ rule score:
         predictions=rules.fit.output.predictions,
         spots=spots_of("test"),
         sets=files.gene_sets,
+        ceilings=ceilings_of,
     output:
         **({"sets": f"{SCORES}/sets.parquet"} if files.gene_sets else {}),
         scores=f"{SCORES}/scores.parquet",

@@ -5,12 +5,13 @@ from spotrank.base.store import job, whole
 with job(snakemake.log[0]):
     import json
 
+    import pandas as pd
     import pyarrow as pa
     import pyarrow.parquet as pq
     import torch
 
     from spotrank.base import provenance
-    from spotrank.base.store import read_h5ad
+    from spotrank.base.store import read_h5ad, read_parquet
     from spotrank.genes import sets
     from spotrank.scoring import score
     from spotrank.spots import sections
@@ -19,6 +20,11 @@ with job(snakemake.log[0]):
     began, params, given = provenance.now(), snakemake.params.score, snakemake.input
     spots = dict(zip(params["samples"], map(read_h5ad, given.spots), strict=True))
     parents = [provenance.read(given.predictions)]
+    parents += map(provenance.of_scores, given.ceilings)
+    ceilings = pd.concat(
+        read_parquet(path).to_pandas().filter(regex="gene|ceiling").assign(sample=sample)
+        for sample, path in zip(params["samples"], given.ceilings, strict=True)
+    )
     found = sections.leaks(parents[0]["samples"], params["samples"])
     leak = [params["leak"], *(own for own in found if own not in params["leak"])]
     of_cell = {key: value for key, value in snakemake.wildcards.items() if key in score.CELL} | {
@@ -35,6 +41,8 @@ with job(snakemake.log[0]):
             writer = None
             for part in parts:
                 part = part.assign(**of_cell, patient=part["sample"].map(params["patients"]))
+                if "gene" in part:
+                    part = part.merge(ceilings, "left", ["sample", "gene"], validate="m:1")
                 table = pa.Table.from_pandas(part[list(columns)], preserve_index=False)
                 writer = writer or pq.ParquetWriter(path, table.schema, write_page_checksum=True)
                 writer.write_table(table)

@@ -9,6 +9,7 @@ import torch
 
 from spotrank.base.store import reading
 from spotrank.scoring import domains, metrics
+from spotrank.scoring.ceiling import CEILINGS
 from spotrank.scoring.columns import MEASURED, PREDICTED, Measured, Predicted
 from spotrank.spots import expression
 from spotrank.spots.neighbours import neighbours
@@ -21,6 +22,7 @@ COLUMNS = tuple(dict.fromkeys((
     *CELL, "gene", "n_spots", "mean_count", "spearman", "pearson", "mse", "pooled_spearman",
     "pooled_pearson", "noise_free_spearman", "depth_spearman", "spearman_given_depth",
     "n_auxiliary", "leak", *MEASURED, *PREDICTED, "train_pearson", *domains.COLUMNS,
+    *CEILINGS,
 )))  # fmt: skip
 OF_SETS = (*CELL, "set", "n_in_set", "n_genes", "spearman", "leak")
 AT_A_TIME = 4_000_000  # numbers: memory stays that of a few such arrays
@@ -36,7 +38,9 @@ def score(predictions, spots, scaling):
     are not the cell's own: see docs/columns.md. Correlations that are undefined are NaN.
     The pooled correlations are those over the spots of all slides of the fold (HEST-Benchmark), the
     same in each slide's rows: slides that differ in depth flatter them. So are a run's domains the
-    same in the rows of all genes of a slide.
+    same in the rows of all genes of a slide. The script joins
+    the `ceiling_…` of `ceiling.ceilings` by sample and gene. They are those of all spots of the
+    slide; where a split tests a part of it they stand in for the part's own.
     """
     with _opened(predictions, spots, scaling) as (file, genes, runs, slides):
         slope, intercept, train_pearson = (

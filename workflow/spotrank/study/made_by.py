@@ -77,7 +77,7 @@ class MadeBy:
             "patients": {sample: self.study.patients[cohort][sample] for sample in samples},
             "scaling": self.study.config["genes"]["scaling"],
             "leak": self.study.leak(cohort, split, int(fold), panel, encoder),
-            "numbers": numbers("score"),
+            "numbers": {stage: numbers(stage) for stage in ("ceiling", "score")},
         }
         return made_by | ({"sets": self.gene_sets} if self.files.gene_sets else {})
 
