@@ -14,7 +14,7 @@ HISTORY = ["auxiliary", "loss", "run", "epoch", "monitored", "n_auxiliary"]
 def scores_by_loss(scores):
     """Mean Spearman over genes for each loss: a point a fold and seed, a bar for their mean.
 
-    Below a line, in grey, the floors.
+    Below a line, in grey, the floors; dotted what sampling noise leaves to be reached.
     """
     runs = runs_of(scores)
     panels = list(panels_of(runs))
@@ -27,7 +27,10 @@ def scores_by_loss(scores):
         rng = np.random.default_rng(0)
         for axis, (title, rows) in zip(axes, panels, strict=True):
             folds = sorted(rows["fold"].unique())
-            best = rows["noise_free_spearman"].mean()
+            lines = {
+                "ceiling of sampling noise": (rows["ceiling_spearman"].mean(), ":"),
+                "noise-free mean": (rows["noise_free_spearman"].mean(), "--"),
+            }
             rows = pd.concat([rows, floors_of(runs, rows)])
             for y, loss in enumerate(losses):
                 mine, of_floor = rows[rows["loss"] == loss], y >= first_floor
@@ -46,8 +49,9 @@ def scores_by_loss(scores):
                     )
             if floors:
                 axis.axhline(first_floor - 0.5, color="#999999", lw=0.6)
-            if np.isfinite(best):
-                axis.axvline(best, color="black", ls="--", lw=1, label="noise-free mean")
+            for label, (best, style) in lines.items():
+                if np.isfinite(best):
+                    axis.axvline(best, color="black", ls=style, lw=1, label=label)
             axis.axvline(0, color="#999999", lw=0.6)
             axis.set_yticks(range(len(losses)), losses)
             axis.invert_yaxis()
