@@ -17,7 +17,7 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "workflow"))
 
 from spotrank.fitting import fit
-from spotrank.fitting.batches import Spots
+from spotrank.fitting.batches import SPOTS_AT_A_TIME, Spots
 from spotrank.fitting.losses import LOSSES
 from spotrank.scoring import score
 
@@ -173,14 +173,16 @@ def _score(n, genes, runs):
     adata = anndata.AnnData(
         counts, pd.DataFrame({"library": counts.sum(1).A1 + 1}, barcodes), pd.DataFrame(index=names)
     )
+    adata.obsm["spatial"] = rng.uniform(size=(n, 2))
     with tempfile.TemporaryDirectory() as folder:
         path = f"{folder}/predictions.h5"
         with h5py.File(path, "w") as file:
-            chunks = 1, min(n, fit.SPOTS_AT_A_TIME), min(genes, 64)
+            chunks = 1, min(n, SPOTS_AT_A_TIME), min(genes, 64)
             predictions = file.create_dataset("predictions", (runs, n, genes), "f4", chunks=chunks)
             for run_ in range(runs):
                 predictions[run_] = rng.standard_normal((n, genes), "f4")
             file["slope"], file["intercept"] = np.ones((runs, genes)), np.zeros((runs, genes))
+            file["train_pearson"] = np.zeros((runs, genes))
             file["gene"], file["barcode"] = names.tolist(), barcodes.tolist()
             file["sample"], file["loss"] = ["a"] * n, ["mse"] * runs
             file["seed"] = file["n_auxiliary"] = np.arange(runs)

@@ -22,6 +22,7 @@ STUDY = {
     "encoders": [{"model": "test_resnet", "weights": "random", "name": "tiny"}],
     "losses": ["mse", "strank_list"],
     "seeds": [0, 1],
+    "floors": ["depth"],
     "training": {"max_epochs": 5},
 }
 SITE = {  # as docs/cluster.md shows it, but for the first line, which saves the tests time
@@ -137,7 +138,9 @@ def test_only_rules_that_a_gpu_helps_ask_for_one(submitted):
         gpus = re.search(r"gres:gpu:fake:(\d+)", job.get("TresPerJob", "gres:gpu:fake:0"))[1]
         asked.setdefault(job["rule"], set()).add((job["Partition"], int(gpus)))
     assert asked.pop("fit") == asked.pop("embed") == {("gpu", 1)}
-    assert {"simulate", "pair", "panel", "score", "tables", "figures", "maps"} == set(asked)
+    assert {"simulate", "pair", "panel", "floor", "score", "tables", "figures", "maps"} == set(
+        asked
+    )
     assert set.union(*asked.values()) == {("cpu", 0)}
 
 

@@ -21,7 +21,7 @@ from spotrank.fitting.heads import HEADS
 from spotrank.fitting.losses import LOSSES
 from spotrank.genes import panel
 from spotrank.genes.selections import SELECTIONS
-from spotrank.scoring import score
+from spotrank.scoring import ceiling, score
 from spotrank.spots import expression, pair, slides
 from spotrank.spots.split import SHARES, parts
 
@@ -110,7 +110,11 @@ def fit_(folder):
     train, validation, test = (spots(seed, genes=6, d=5) for seed in range(3))
     short = TRAINING | {"max_epochs": 3}
     every, one = {name: (name, {}) for name in LOSSES}, {"mse": ("mse", {})}
-    small = {"histogene": {"width": 8, "layers": 1, "heads": 2}, "mlp": {"width": 8}}
+    small = {
+        "histogene": {"width": 8, "layers": 1, "heads": 2},
+        "mlp": {"width": 8},
+        "floor": {"floors": ["stain", "place", "depth"]},  # five columns, as the embeddings have
+    }
     cases = {
         "losses": (every, "linear", short, "library", "none"),
         "panel": (every, "linear", short, "panel", "none"),
@@ -124,6 +128,7 @@ def fit_(folder):
         **{f"genes {name}": (one, "low_rank", short, "library", name) for name in STRATEGIES},
     }
     del cases["head finetune"]
+    cases["head floor"] = (one, "floor", short, "library", "none")
     found = _finetuned()
     for case, (losses, head, training, scaling, strategy) in cases.items():
         head, n_panel = (head, small.get(head, {})), 4
@@ -163,6 +168,24 @@ def _finetuned():
     return {"finetune": next(predict.predict(parameters, head, parts[2]))[2]}
 
 
+def ceiling_(folder):
+    """Of sparse and dense genes, scaled and not."""
+    rng = np.random.default_rng(0)
+    library = rng.lognormal(7, 0.7, 80).round()
+    mean = np.geomspace(0.05, 50, 6) * rng.lognormal(0, [0, 0.1, 0.3, 0.5, 1, 2], (80, 6))
+    counts = sparse.csr_matrix(rng.poisson(mean * library[:, None] / library.mean()))
+    found = {}
+    for scaling in ("library", "none"):
+        table = ceiling.ceilings(counts, expression.total(counts, library, scaling))
+        table["flagged"] = table["ceiling_flag"] != ""
+        found |= {
+            f"{scaling}: {key}": table[key].to_numpy(float)
+            for key in table
+            if key != "ceiling_flag"
+        }
+    return found
+
+
 def score_(folder):
     rng = np.random.default_rng(0)
     genes, made = ["g", "h", "i"], {}
@@ -179,7 +202,9 @@ def score_(folder):
         file["sample"] = ["A"] * 30 + ["B"] * 20
         file["barcode"] = [name for adata in made.values() for name in adata.obs_names]
         file["slope"], file["intercept"] = rng.uniform(size=(2, 2, 3))
-        file["n_auxiliary"] = [0, 0]
+        file["n_auxiliary"], file["train_pearson"] = [0, 0], rng.uniform(size=(2, 3))
+    for adata in made.values():
+        adata.obsm["spatial"] = rng.uniform(size=(adata.n_obs, 2))
     found = {}
     for scaling in ("library", "panel", "none"):
         table = pd.concat(score.score(folder / "predictions.h5", made, scaling))
@@ -212,6 +237,7 @@ STAGES = {
     "embed": embed_,
     "panel": panel_,
     "fit": fit_,
+    "ceiling": ceiling_,
     "score": score_,
     "synthetic": synthetic_,
 }

@@ -82,6 +82,11 @@ CONFIGS = {
         "unknown key 'epochs'.*max_epochs",
     ),
     "head twice": (change("heads", to=["mlp", "mlp"]), "'mlp' stands there twice"),
+    "unknown floor": (change("floors", to=["dept"]), "no choice 'dept', did you mean 'depth'"),
+    "head by a floor's name": (
+        change("heads", to=[{"head": "linear", "name": "floor"}]),
+        "heads: 'floor' is a name of the floors' own; give another 'name'",
+    ),
     "strategy without trunk": (
         change("auxiliary", to="dkgsb"),
         "'dkgsb' can't act on the head 'linear', in which genes share no trunk",

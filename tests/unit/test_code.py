@@ -8,7 +8,18 @@ from conftest import ROOT
 
 from spotrank.base import code
 
-STAGES = ("simulate", "pair", "embed", "panel", "fit", "score", "synthetic", "tables", "maps")
+STAGES = (
+    "simulate",
+    "pair",
+    "embed",
+    "panel",
+    "fit",
+    "ceiling",
+    "score",
+    "synthetic",
+    "tables",
+    "maps",
+)
 
 
 @pytest.fixture
@@ -59,7 +70,7 @@ def changed(before):
             set(),
         ),
         ("scoring/metrics.py", "    # numpy's is six", "    # NumPy's is six", set()),
-        ("scoring/metrics.py", "return (a.double() - b", "return (b - a.double()", {"score"}),
+        ("scoring/metrics.py", "b.double()).square()", "a.double()).square()", {"score"}),
         (
             "scoring/metrics.py",
             "ends.flip(-1)",
@@ -86,7 +97,7 @@ def test_a_script_is_of_its_stage_only(copy, before):
 
 def test_a_definition_that_moves_makes_nothing_stale(copy, before, tmp_path):
     """From one module to another, its users importing it from there, by name and by module."""
-    metrics, score = "spotrank/scoring/metrics.py", "spotrank/scoring/score.py"
+    metrics, score = "spotrank/scoring/metrics.py", "spotrank/scoring/columns.py"
     text = (tmp_path / metrics).read_text()
     moved = text[text.index("def partial(") : text.index("def mse(")]
     copy(metrics, moved, "")
@@ -104,6 +115,6 @@ def test_known_code_counts_as_the_version_of_its_numbers(copy, before, tmp_path,
     row = {"version": 3, "code": before["score"]}
     code.GOLDEN.write_text(yaml.safe_dump({"score": row}))
     assert code.numbers("score") == 3
-    copy("spotrank/scoring/metrics.py", "return (a.double() - b", "return (b - a.double()")
+    copy("spotrank/scoring/metrics.py", "b.double()).square()", "a.double()).square()")
     forget()
     assert code.numbers("score") == code.code_hash("score") != row["code"]

@@ -106,9 +106,18 @@ def test_calibration_is_least_squares():
     blocks = [
         (run, block, score[run, block]) for run in (0, 1) for block in (slice(0, 20), slice(20, 30))
     ]
-    slope, intercept = predict.calibrate(blocks, target, 2)
+    slope, intercept, pearson = predict.calibrate(blocks, target, 2)
     expected = np.polyfit(score[1, :, 2], target[:, 2], 1)
     assert (slope[1, 2], intercept[1, 2]) == pytest.approx(tuple(expected))
+    assert pearson[1, 2] == pytest.approx(np.corrcoef(score[1, :, 2], target[:, 2])[0, 1])
+
+
+def test_correlation_in_training_is_undefined_where_constant():
+    score, target = np.arange(12.0).reshape(2, 6, 1) * np.ones(3), np.eye(6)[:, :3]
+    score[0, :, 0], target[:, 1] = 3, 0.1
+    blocks = [(run, slice(None), score[run]) for run in (0, 1)]
+    pearson = predict.calibrate(blocks, target, 2)[2]
+    np.testing.assert_array_equal(np.isnan(pearson), [[True, True, False], [False, True, False]])
 
 
 @pytest.mark.parametrize("name", BATCHES)

@@ -54,7 +54,7 @@ def test_chunks_and_company_change_nothing(name):
 def calibrated(parameters, head):
     """Predictions in log1p units: what a loss leaves free, shift and scale, is gone."""
     train, test = spots(0), spots(2)
-    slope, intercept = predict.calibrate(
+    slope, intercept, _ = predict.calibrate(
         predict.predict(parameters, head, train), target(train), 18
     )
     return predictions(parameters, head, test).numpy() * slope[:, None] + intercept[:, None]

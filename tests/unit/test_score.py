@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy import sparse, stats
 
-from spotrank.scoring import score
+from spotrank.scoring import domains, score
 
 
 @pytest.fixture
@@ -21,13 +21,14 @@ def fold(tmp_path):
         obs = pd.DataFrame({"library": counts.sum(1)}, [f"{sample}{i}" for i in range(n)])
         var = pd.DataFrame(index=genes)
         spots[sample] = anndata.AnnData(sparse.csr_matrix(counts), obs, var)
+        spots[sample].obsm["spatial"] = rng.uniform(size=(n, 2))
     with h5py.File(tmp_path / "predictions.h5", "w") as file:
         file["predictions"] = rng.normal(size=(2, 50, 3)).astype(np.float32)
         file["gene"], file["loss"], file["seed"] = genes, ["mse", "pearson"], [0, 0]
         file["sample"] = ["A"] * 30 + ["B"] * 20
         file["barcode"] = [name for adata in spots.values() for name in adata.obs_names]
         file["slope"], file["intercept"] = np.ones((2, 3)), np.zeros((2, 3))
-        file["n_auxiliary"] = [0, 0]
+        file["n_auxiliary"], file["train_pearson"] = [0, 0], rng.uniform(size=(2, 3))
     return tmp_path / "predictions.h5", spots
 
 
@@ -52,6 +53,42 @@ def test_within_and_pooled(fold):
         assert row["pooled_spearman"] == pytest.approx(stats.spearmanr(predicted, truth)[0])
     assert found.xs("i", level="gene")["pearson"].isna().all()
     assert found.xs("i", level="gene")["pooled_pearson"].notna().all()
+
+
+@pytest.mark.parametrize(("a", "b"), [(2.0, 3.0), (0.25, -1.0)])
+def test_the_scale_of_scores_changes_nothing(fold, a, b):
+    """A head's scores have no unit: the line to log1p units has it all."""
+    path, spots = fold
+    before = scored(path, spots)
+    with h5py.File(path, "a") as file:
+        file["predictions"][:] = a * file["predictions"][:] + b
+        file["intercept"][:] -= b * file["slope"][:] / a
+        file["slope"][:] /= a
+    pd.testing.assert_frame_equal(scored(path, spots), before, rtol=1e-5)
+
+
+def test_errors_are_those_of_the_calibrated(fold):
+    path, spots = fold
+    with h5py.File(path, "a") as file:
+        file["slope"][:], file["intercept"][:] = 0, 0.5
+    row = scored(path, spots).loc[("mse", "A", "g")]
+    apart = 0.5 - np.log1p(spots["A"].X[:, [0]].toarray())
+    assert row["mae"] == pytest.approx(np.abs(apart).mean())
+    assert row["mse"] == pytest.approx((apart**2).mean())
+
+
+def test_columns_that_are_of_all_genes(fold):
+    path, spots = fold
+    found = scored(path, spots).sort_index()
+    with h5py.File(path) as file:
+        assert found.loc[("pearson", "A"), "train_pearson"].tolist() == list(
+            file["train_pearson"][1]
+        )
+    for column in domains.COLUMNS:
+        assert (found.groupby(["loss", "sample"])[column].nunique(dropna=False) == 1).all()
+    assert set(found.reset_index()) == set(score.COLUMNS) - {*score.CELL, "leak"} | {
+        "sample", "loss", "seed"
+    }  # fmt: skip
 
 
 def test_small_blocks_change_nothing(fold, monkeypatch):

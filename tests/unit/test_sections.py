@@ -170,3 +170,37 @@ def test_an_encoder_that_saw_such_slides_leaks(own_cohort, study):
             "test slides",
         }
     assert "trained_on" not in found.encoders["mine"]
+
+
+def test_who_is_one_person_in_several_cohorts():
+    """A donor is, and so is a label of one data set of one table; a label alone is nobody."""
+
+    def metadata(*rows):
+        columns = ["sample", "patient", "written", "dataset_title"]
+        return pd.DataFrame(rows, columns=columns).set_index("sample")
+
+    samples = {
+        "a": metadata(
+            ("TENX95", "TENX95/99", "", "X"), ("q", "P1", "P1", "X"), ("r", "r", "", "X")
+        ),
+        "b": metadata(
+            ("TENX99", "TENX95/99", "", "Y"), ("q", "P1 (X)", "P1", "X"),
+            ("s", "P1 (Y)", "P1", "Y"), ("r", "r", "", "X"),
+        ),
+        "own": metadata(("q", "P1", "P1", "X"), ("r", "r", "", "X")),
+    }  # fmt: skip
+    found = units.persons(samples, {"a": "hest.csv", "b": "hest.csv", "own": "own.csv"})
+    assert found["a"]["TENX95/99"] == found["b"]["TENX95/99"]
+    assert found["a"]["P1"] == found["b"]["P1 (X)"]
+    assert found["a"]["r"] == found["b"]["r"]
+    others = [found["a"]["P1"], found["b"]["P1 (Y)"], found["own"]["P1"], found["own"]["r"]]
+    assert len({*others, found["a"]["r"], found["a"]["TENX95/99"]}) == 6
+
+
+def test_joined_in_one_cohort_is_one_in_the_other():
+    """P1 and P2 of a share a section: whoever is P1 or P2 of b is that person."""
+    columns = {"dataset_title": "X", "written": ["P1", "P2"]}
+    a = pd.DataFrame(columns | {"patient": "P1"}, index=["k", "l"])
+    b = pd.DataFrame(columns | {"patient": ["P1", "P2"]}, index=["m", "n"])
+    found = units.persons({"a": a, "b": b}, {"a": "hest.csv", "b": "hest.csv"})
+    assert found["a"]["P1"] == found["b"]["P1"] == found["b"]["P2"]

@@ -4,7 +4,11 @@ import pandas as pd
 import pytest
 
 from spotrank.report import tables
+from spotrank.verdicts.compare import COLUMNS, compare
 from spotrank.verdicts.summary import summarise
+
+OF_SLIDE = ("mae", "ari", "nmi", "train_pearson", "moran_observed", "moran_predicted")
+PERSONS = {"a": {"P0": 0, "P1": 1}, "b": {"P0": 2, "P1": 3}}
 
 
 def scores(leak=""):
@@ -26,6 +30,7 @@ def scores(leak=""):
                             "fold": fold,
                             "seed": seed,
                             "sample": f"S{fold}",
+                            "patient": f"P{fold}",
                             "gene": gene,
                             "spearman": value,
                             "pearson": value,
@@ -36,6 +41,10 @@ def scores(leak=""):
                             "depth_spearman": 0.2,
                             "n_auxiliary": 0,
                             "spearman_given_depth": value,
+                            **dict.fromkeys(OF_SLIDE, 0.5),
+                            "ceiling_spearman": 0.8,
+                            "ceiling_pearson": 0.8,
+                            "ceiling_flag": "",
                             "leak": leak if cohort == "b" and fold == 1 else "",
                         }
                         for gene, value in (("g", base + bonus + 0.1 * fold), ("h", float("nan")))
@@ -54,14 +63,84 @@ def test_summary_by_hand():
     assert (row["n_folds"], row["n_seeds"], row["n_genes"]) == (2, 2, 2)
 
 
+def table_of(scores, planned=None):
+    """Function of formats that gives a table's text, numbers and what can't be told apart."""
+    summary = summarise(scores, planned)
+    numbers, *marks = tables.wide(summary)
+    places, apart = tables.verdicts(numbers, compare(scores, summary, PERSONS))
+    return partial(tables.formatted, numbers, *marks, places), numbers, apart
+
+
+def test_share_of_the_ceiling_by_hand():
+    rows = scores().query("cohort == 'a' and loss == 'mse' and fold == 0 and seed == 0")
+    genes = pd.DataFrame(
+        {
+            "gene": ["g", "h", "i", "j"],
+            "spearman": [0.1, 0.3, float("nan"), 0.9],
+            "ceiling_spearman": [0.2, 0.6, 0.7, 0.1],
+            "ceiling_flag": ["", "", "", "may not vary at all"],
+        }
+    )
+    columns = rows.iloc[[0] * 4].drop(columns=genes.columns).reset_index(drop=True)
+    row = summarise(columns.join(genes)).loc[0]
+    assert row["ceiling_spearman"] == pytest.approx((0.2 + 0.6 + 0.7) / 3)  # unflagged
+    # of those that have a score: (0.1 + 0.3) / (0.2 + 0.6), not the mean of 1/2, 1/2 and 9
+    assert row["spearman_share"] == pytest.approx(0.5)
+    assert row["spearman_mean"] == pytest.approx(1.3 / 3)  # flagged or not
+
+
 def test_best_and_second_and_mean():
-    numbers, *marks = tables.wide(summarise(scores()))
-    text_of = partial(tables.formatted, numbers, *marks)
+    """Each loss is .2 from the other in both patients, without spread."""
+    text_of, numbers, apart = table_of(scores())
+    assert apart == []
     assert numbers.loc["mse"].tolist() == pytest.approx([0.15, 0.35, 0.25])
     text = " ".join(tables.markdown(text_of, []).split())
     assert "| strank_list | **0.350** | **0.550** | **0.450** |" in text
     assert "<u>0.150</u>" in text
     assert r"\textbf{0.350}" in tables.latex(text_of, [])
+
+
+def test_what_cannot_be_told_apart_has_no_mark():
+    """Of three losses the best is no verdict in b, and the second nowhere."""
+    there = scores()
+    third = there[there["loss"] == "mse"].assign(loss="pearson")
+    third["spearman"] += 1e-4 * (third["fold"] - 0.4)  # 1e-5 on average
+    noisy = (there["loss"] == "strank_list") & (there["cohort"] == "b") & (there["fold"] == 0)
+    there.loc[noisy, "spearman"] += 0.5
+    text_of, _, apart = table_of(pd.concat([there, third]))
+    text = text_of("**{}**", "<u>{}</u>")
+    assert text.loc["strank_list"].tolist() == ["**0.350**", "0.800", "0.575"]
+    assert text.loc["mse"].tolist() == ["0.150", "0.350", "0.250"]
+    assert apart == [
+        "Can't be told apart: pearson and mse (2 patients) in a.",
+        "Can't be told apart: strank_list and pearson (2 patients) in b.",
+        "Can't be told apart: strank_list and pearson (4 patients) in mean.",
+    ]
+
+
+def test_verdicts_are_those_of_the_setting_and_floors_are_no_rivals():
+    """Two encoders: a loss is the best of its own; a floor above it takes no place."""
+    one = scores()
+    other = one.assign(encoder="e_2")
+    swapped = {"mse": "strank_list", "strank_list": "mse"}
+    other["loss"] = other["loss"].map(swapped)
+    floor = one[one["loss"] == "mse"].assign(loss="depth", encoder="none", head="floor")
+    floor["spearman"] += 0.5
+    text_of, _, apart = table_of(pd.concat([one, other, floor]))
+    text = text_of("**{}**", "<u>{}</u>")["a"]
+    assert text[("e_1", "strank_list")] == "**0.350**"
+    assert text[("e_2", "mse")] == "**0.350**"
+    assert text[("e_2", "strank_list")] == "<u>0.150</u>"
+    assert text[("–", "depth (floor)")] == "0.650"
+    assert apart == []
+
+
+def test_a_single_loss_is_not_the_best():
+    there = scores().query("loss == 'mse'")
+    text_of, _, apart = table_of(there)
+    assert text_of("**{}**", "<u>{}</u>").loc["mse"].tolist() == ["0.150", "0.350", "0.250"]
+    assert apart == []
+    assert list(compare(there, summarise(there), PERSONS)) == COLUMNS
 
 
 def test_a_leak_is_marked_where_it_is():
@@ -73,11 +152,12 @@ def test_a_leak_is_marked_where_it_is():
     summary = summarise(scores("P_1 in training and test"), planned)
     numbers, leaks, holes = tables.wide(summary)
     below = [*tables.notes(leaks), *tables.notes(holes, "‡")]
-    text_of = partial(tables.formatted, numbers, leaks, holes)
+    text_of, _, apart = table_of(scores("P_1 in training and test"), planned)
     text = " ".join(tables.markdown(text_of, below).split())
     assert "**0.350** ‡ |" in text
     assert "‡ a: 2 of 3 folds." in text
-    assert "**0.550** †" in text
+    assert "| 0.550 †" in text  # no verdict, and nothing to be said of one
+    assert apart == []
     assert "† b: 1 of 2 folds: P_1 in training and test." in text
     assert r"P\_1 in training" in tables.latex(text_of, below)
     assert r"strank\_list" in tables.latex(text_of, below)
@@ -95,7 +175,7 @@ def test_what_was_planned_and_is_not_there_is_marked():
     summary = summarise(there, planned)
     assert summary["holes"].tolist() == ["", "", "", *["0 of 2 folds"] * 3]
     assert summary["n_samples"].tolist() == [2, 2, 2, 0, 0, 0]
-    text_of = partial(tables.formatted, *tables.wide(summary))
+    text_of, _, _ = table_of(there, planned)
     lines = [" ".join(line.split()) for line in tables.markdown(text_of, []).splitlines()]
-    assert "| mse | <u>0.150</u> | **0.350** | – ‡ | – ‡ |" in lines
+    assert "| mse | <u>0.150</u> | 0.350 | – ‡ | – ‡ |" in lines
     assert "| strank_list | **0.350** | – ‡ | – ‡ | – ‡ |" in lines

@@ -27,6 +27,7 @@ STUDY = {
     "encoders": ["resnet18", "kaiko_vits16"],
     "losses": ["mse", "strank_list"],
     "seeds": [0, 1],
+    "floors": [],
     "training": {"max_epochs": 3},
 }
 

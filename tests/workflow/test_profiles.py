@@ -25,3 +25,4 @@ def test_local_profile(tmp_path):
         asked = re.search(r" gpu=(\d+)", told)
         gpus[rule, encoder and encoder[1]] = int(asked[1]) if asked else 0
     assert {key for key, n in gpus.items() if n} == {("embed", "tiny"), ("fit", None)}
+    assert gpus["floor", None] == 0

@@ -22,14 +22,17 @@ def made(tmp_path_factory, cohort):
     folder.mkdir()
     shutil.copytree(cohort, home / "cohort")
     samples = pd.read_csv(cohort / "HEST_v1_1_0.csv")["id"].tolist()
+    every = "\t".join(f"SIM{i:03d}" for i in range(60))
+    (home / "sets.gmt").write_text(f"ALL\thttp://x\t{every}\nOTHER\t\tEPCAM\tCD4\n")
     config = {
         "study": "small",
         "cohorts": {"c": {"source": "local", "folder": str(home / "cohort"), "samples": samples}},
         "spots": {"min_genes": 10},
-        "genes": {"number": 10},
+        "genes": {"number": 10, "sets": "../sets.gmt"},
         "losses": ["mse", "strank_list"],
         "seeds": [0],
         "training": {"max_epochs": 3},
+        "floors": [],  # which are cells as all others
         "report": {"maps": 0},
     }
     environment = {"HOME": str(home), "HF_TOKEN": "hf_secret"}
@@ -60,7 +63,8 @@ def test_provenance_tells_everything_but_secrets(made):
     assert slide["bytes"] == (home / "cohort/wsis/SIM1.tif").stat().st_size
     assert slide["sha256"] == provenance.stamp(home / "cohort/wsis/SIM1.tif")["sha256"]
     n = len(list(home.glob("cohort/st/*.h5ad")))
-    assert known["jobs"] == {"embed": n, "fit": 4, "pair": n, "panel": 4, "score": 4}
+    jobs = {"ceiling": n, "embed": n, "fit": 4, "pair": n, "panel": 4, "score": 4}
+    assert known["jobs"] == jobs
     assert known["versions"]["fit torch"]
     assert known["encoders"]["stain_statistics"]["numbers"] == 1
     for path in (folder / "results/small/tables").iterdir():
@@ -69,6 +73,19 @@ def test_provenance_tells_everything_but_secrets(made):
         else:
             name = "results/small/provenance.json" if path.stem == "splits" else known["id"]
             assert name in path.read_text(), path
+
+
+def test_gene_sets_have_a_table(made):
+    table = pd.read_csv(made[0] / "study/results/small/tables/sets.tsv", sep="\t")
+    assert sorted(zip(table["loss"], table["set"], strict=True)) == [
+        (loss, name) for loss in ("mse", "strank_list") for name in ("ALL", "OTHER")
+    ]
+    table = table.groupby("set").first()
+    assert table.loc["ALL", ["n_in_set", "n_genes", "n_folds"]].tolist() == [60, 10, 4]
+    assert table["spearman_mean"].isna().to_dict() == {"ALL": False, "OTHER": True}
+    assert table.loc["OTHER", "n_undefined"] == len(pd.read_csv(made[0] / "cohort/HEST_v1_1_0.csv"))
+    log = next((made[0] / "study/logs/small/score").rglob("fold0.log")).read_text()
+    assert "OTHER: without a score, for fewer than two of its genes are in the panel" in log
 
 
 def test_tables_need_scores_only(copy):
@@ -110,6 +127,26 @@ def test_stale_cells_are_refused(copy):
         file.write(b"\0")
     os.utime(counts, (0, 0))
     assert "is stale: ~/cohort/st/SIM1.h5ad changed" in refused(folder, config)
+
+
+def test_other_gene_sets_are_noticed(copy):
+    folder, config = copy
+    sets = folder.parent / "sets.gmt"
+    sets.write_text(sets.read_text().replace("SIM003\t", ""))
+    os.utime(sets, (0, 0))
+    printed = refused(folder, config)
+    assert "fold0/scores.parquet is stale: score sets, ../sets.gmt changed" in printed
+
+
+def test_scores_without_those_of_gene_sets_are_a_hole(copy):
+    folder, config = copy
+    (folder / SCORES / "fold0/sets.parquet").unlink()
+    config["report"]["holes"] = "mark"
+    printed, code = run(folder, config)
+    assert code == 0, printed
+    for name in ("sets", "summary"):
+        table = pd.read_csv(folder / f"results/small/tables/{name}.tsv", sep="\t")
+        assert (table["n_folds"] == 3).all()
 
 
 def test_other_data_in_the_config_are_noticed(copy):

@@ -37,13 +37,20 @@ def scores(finished):
 def test_scores_are_complete(scores):
     assert list(scores.columns[: len(COLUMNS)]) == COLUMNS
     # 2 patients, of whom one has two slides: 3 slides tested once, 2 losses, 2 seeds, 10 genes
-    assert len(scores) == 3 * 2 * 2 * 10
+    assert (scores["head"] == "linear").sum() == 3 * 2 * 2 * 10
+    floors = scores[scores["head"] != "linear"].groupby(["encoder", "head", "loss"]).size()
+    assert floors.to_dict() == {
+        ("none", "floor", "depth"): 30,
+        ("none", "floor", "place"): 30,
+        ("none", "floor", "stain"): 30,
+        ("stain_statistics", "nearest", "nearest"): 30,
+    }
     assert not scores.duplicated(["sample", "loss", "seed", "gene"]).any()
     assert scores["leak"].eq("").all()
 
 
 def test_a_score_can_be_had_by_hand(finished, scores):
-    row = scores[scores["spearman"].notna()].iloc[0]
+    row = scores[scores["spearman"].notna() & (scores["head"] == "linear")].iloc[0]
     fits = finished / "results/small/fits/sim/leave_one_patient_out/stain_statistics"
     with h5py.File(fits / f"variance-10/linear/none/fold{row.fold}/predictions.h5") as file:
         mine = file["sample"].asstr()[:] == row["sample"]
@@ -60,6 +67,33 @@ def test_a_score_can_be_had_by_hand(finished, scores):
     assert row.n_spots == mine.sum()
 
 
+def test_scores_have_the_ceilings_of_their_slides(finished, scores):
+    path = finished / "results/ceilings/sim/library/SIM2.parquet"
+    known = pd.read_parquet(path).set_index("gene")
+    spots = anndata.read_h5ad(finished / "results/spots/sim/SIM2.h5ad", backed="r")
+    assert list(known.index) == list(spots.var_names)  # all genes, whatever the panel
+    mine = scores[scores["sample"] == "SIM2"]
+    for column in ("ceiling_spearman", "ceiling_pearson_sd", "ceiling_flag"):
+        assert mine[column].tolist() == mine["gene"].map(known[column]).tolist()
+    assert scores[["ceiling_spearman", "ceiling_pearson"]].stack().between(0, 1).all()
+    row = pd.read_csv(finished / "results/small/tables/summary.tsv", sep="\t").loc[0]
+    told = scores[(scores["loss"] == row["loss"]) & (scores["ceiling_flag"] == "")]
+    assert told["ceiling_spearman"].min() < row["ceiling_spearman"] < told["ceiling_spearman"].max()
+    for figure in ("ceilings", "genes_ceiling"):
+        assert (finished / f"results/small/figures/{figure}.png").stat().st_size > 10_000
+
+
+def test_studies_share_ceilings(finished):
+    """One job a sample; where counts are scaled by the panel, one a fold and sample."""
+    other = SMALL | {"study": "other", "losses": ["mse"], "seeds": [0]}
+    printed, _ = snakemake(finished, other, "--dry-run")
+    assert jobs(printed)["score"] == 2
+    assert not {"ceiling", "ceiling_of_panel"} & set(jobs(printed))
+    other |= {"genes": SMALL["genes"] | {"scaling": "panel"}}
+    printed, _ = snakemake(finished, other, "--dry-run")
+    assert jobs(printed)["ceiling_of_panel"] == 3
+
+
 def test_summary(finished, scores):
     summary = pd.read_csv(finished / "results/small/tables/summary.tsv", sep="\t")
     assert set(SUMMARY) <= set(summary.columns)
@@ -71,6 +105,72 @@ def test_summary(finished, scores):
     assert mine["spearman_sd"] == pytest.approx(runs.std())
     assert mine["n_undefined"] == of_loss["spearman"].isna().sum()
     assert (mine["n_folds"], mine["n_seeds"], mine["n_genes"]) == (2, 2, 10)
+
+
+def test_columns_that_papers_print(finished, scores):
+    summary = pd.read_csv(finished / "results/small/tables/summary.tsv", sep="\t")
+    mine = summary.set_index("loss").loc["mse"]
+    of_loss = scores[scores["loss"] == "mse"]
+    for name in ("mae", "ari", "nmi"):  # as many genes and seeds a slide, two slides in one fold
+        of_fold = of_loss.groupby(["fold", "seed", "sample"])[name].mean()
+        assert mine[name] == pytest.approx(of_fold.groupby(["fold", "seed"]).mean().mean())
+    slides = scores.groupby(["sample", "gene"])
+    assert (slides["moran_observed"].nunique() <= 1).all()
+    assert of_loss["train_pearson"].between(-1, 1).all()
+    assert -1 <= mine["moran_correlation"] <= 1
+    # ten genes: the ten best are all, by whatever ranking
+    for name in ("spearman_best10", "spearman_best10_by_test_leak"):
+        assert mine[name] == pytest.approx(mine["spearman_mean"])
+    assert summary.filter(regex="best(50|200)").isna().all(axis=None)
+
+
+def test_two_patients_tell_nothing_apart(finished, scores):
+    table = pd.read_csv(finished / "results/small/tables/comparisons.tsv", sep="\t")
+    row = table.squeeze()
+    assert (row["a"], row["b"], row["differ"]) == ("mse", "strank_list", "loss")
+    assert row["verdict"] == "can't be told (2 patients)"
+    slides = scores.groupby(["loss", "patient", "seed", "sample"])["spearman"].mean()
+    patients = (
+        slides.groupby(["loss", "patient", "seed"]).mean().groupby(["loss", "patient"]).mean()
+    )
+    of_t = stats.ttest_rel(patients["mse"], patients["strank_list"])
+    assert row["p"] == row["p_holm"] == pytest.approx(of_t.pvalue)
+    interval = of_t.confidence_interval(0.95)
+    assert row[["low", "high"]].tolist() == pytest.approx([interval.low, interval.high])
+    text = (finished / "results/small/tables/losses.md").read_text()
+    assert "**" not in text
+    assert re.search(r"Can't be told apart: \w+ and \w+ \(2 patients\) in sim\.", text)
+    summary = pd.read_csv(finished / "results/small/tables/summary.tsv", sep="\t")
+    assert (summary["n_patients"] == 2).all()
+    assert summary["p_best"].sum() == pytest.approx(1)
+    assert "differences to the highest mean" in (finished / "results/small/report.html").read_text()
+
+
+def test_patients_that_a_difference_needs(copy, tmp_path):
+    """By what an earlier run left; without one nothing is computed, and said so."""
+    printed, code = snakemake(copy, SMALL, "power")
+    assert code == 0
+    assert re.search(r"loss, middling spread .* a difference of 0.01 needs \d+ \(\d+\)", printed)
+    table = pd.read_csv(copy / "results/small/tables/power.tsv", sep="\t")
+    assert table["difference"].tolist() == [0.01, 0.02, 0.05] * 2
+    printed, code = snakemake(tmp_path, SMALL, "power")
+    assert code == 1
+    assert "comparisons.tsv: no such file; run the study first" in printed
+
+
+def test_depth_alone_scores_what_depth_does(scores):
+    """A ridge of one feature is in its order, or in the reverse."""
+    depth = scores[(scores["loss"] == "depth") & scores["spearman"].notna()]
+    assert len(depth) > 20
+    np.testing.assert_allclose(depth["spearman"].abs(), depth["depth_spearman"].abs(), atol=1e-6)
+
+
+def test_floors_stand_below_the_losses(finished):
+    lines = (finished / "results/small/tables/losses.md").read_text().splitlines()
+    names = [line.split("|")[1].strip() for line in lines if line.startswith("|")][2:]
+    floors = [f"{name} (floor)" for name in ("depth", "stain", "place", "nearest")]
+    assert names == ["mse", "strank_list", *floors]
+    assert not any("*" in line or "<u>" in line for line in lines if "(floor)" in line)
 
 
 def test_every_sample_has_a_row(finished, scores):
@@ -103,7 +203,7 @@ def test_spots_off_the_slide_stop_the_run(study, own_cohort, tmp_path):
 def test_report_opens_without_a_network(finished):
     page = (finished / "results/small/report.html").read_text()
     assert not re.search(r"<(script|link|img)[^>]+(src|href)=\"https?:", page)
-    for figure in ("scores", "genes", "training", "maps/sim/SIM1"):
+    for figure in ("scores", "comparisons", "genes", "training", "maps/sim/SIM1"):
         assert (finished / f"results/small/figures/{figure}.png").stat().st_size > 10_000
 
 
@@ -122,9 +222,19 @@ def test_second_run_has_nothing_to_do(finished):
 @pytest.mark.parametrize(
     ("change", "again", "kept"),
     [
-        ({"losses": ["mse"]}, {"fit": 2, "score": 2}, ["simulate", "pair", "embed", "panel"]),
+        (
+            {"losses": ["mse"]},
+            {"fit": 2, "score": 2},
+            ["simulate", "pair", "embed", "panel", "floor"],
+        ),
+        ({"floors": ["depth"]}, {"floor": 2, "score": 2}, ["panel", "embed", "fit"]),
+        ({"floors": []}, {"tables": 1}, ["score"]),
         ({"spots": {"min_genes": 30}}, {"pair": 3, "panel": 2, "fit": 2}, ["simulate", "embed"]),
-        ({"genes": {"number": 5}}, {"panel": 2, "fit": 2}, ["simulate", "pair", "embed"]),
+        (
+            {"genes": {"number": 5}},
+            {"panel": 2, "fit": 2, "floor": 4},
+            ["simulate", "pair", "embed"],
+        ),
         ({"patches": {"um_per_px": 0.6}}, {"pair": 3, "embed": 3, "fit": 2}, ["simulate"]),
     ],
 )
@@ -183,7 +293,9 @@ def test_encoders_patch_files_and_given_embeddings(study, own_cohort, tmp_path):
     study["encoders"] = ["tiny"]
     printed, code = snakemake(tmp_path, study)
     assert code == 0, printed
+    assert "cohorts.c: no floor 'stain', for no slide of it is read" in printed
     given = pd.read_parquet(tmp_path / "results/given/tables/scores.parquet")
+    assert set(first["loss"]) - set(given["loss"]) == {"stain"}
     keys = ["sample", "loss", "seed", "gene"]
     pd.testing.assert_series_equal(
         first.set_index(keys)["n_spots"].groupby("sample").first(),
@@ -212,9 +324,11 @@ def test_heads_that_train_on_patches(study, tmp_path):
     scores = pd.read_parquet(tmp_path / "results/small/tables/scores.parquet")
     runs = scores[["encoder", "head", "loss"]].drop_duplicates().to_numpy().tolist()
     assert sorted(runs) == [
+        *(["none", "floor", floor] for floor in ("depth", "place", "stain")),
         ["pixels", "transformer", "pearson"],
         ["tiny", "finetune", "pearson"],
         ["tiny", "hest_bench", "mse"],
+        ["tiny", "nearest", "nearest"],
         ["tiny", "transformer", "pearson"],
     ]
     history = pd.concat(map(pd.read_parquet, tmp_path.rglob("finetune/none/fold*/history.parquet")))
@@ -234,8 +348,10 @@ def test_auxiliary_genes_within_a_slide(study, tmp_path):
     spots = anndata.read_h5ad(tmp_path / "results/spots/c/SIM1.h5ad")
     # each spot is tested once
     assert scores.groupby("fold")["n_spots"].first().sum() == spots.n_obs
-    assert scores["n_auxiliary"].between(1, 20).all()
-    assert scores["auxiliary"].eq("picked").all()
+    floors = scores["head"].isin(["floor", "nearest"])
+    assert scores.loc[~floors, "n_auxiliary"].between(1, 20).all()
+    assert scores.loc[~floors, "auxiliary"].eq("picked").all()
+    assert set(scores.loc[floors, "auxiliary"]) == {"none"}
     assert scores["gene"].nunique() <= 30
     assert scores["leak"].str.contains("in training and test").all()
     ranking = pd.read_csv(next(tmp_path.rglob("dispersion-all/fold0.tsv")), sep="\t", comment="#")

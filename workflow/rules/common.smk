@@ -13,9 +13,10 @@ from spotrank.cohorts import fetch, h5ad
 from spotrank.cohorts.sources import registry as sources
 from spotrank.cohorts.sources import sample as own_samples
 from spotrank.encoders import registry
+from spotrank.fitting.heads import OF_FLOORS
 from spotrank.report import published
 from spotrank.spots import pair, split
-from spotrank.study import cost, units
+from spotrank.study import cost, floors, units
 from spotrank.study.files import Files
 from spotrank.study.made_by import MadeBy
 from spotrank.study.study import Study
@@ -97,6 +98,14 @@ def spots_of(*parts):
     ]
 
 
+def ceilings_of(wildcards):
+    """Ceilings of a fold's test samples, in the order of `spots_of`."""
+    scaling = study.config["genes"]["scaling"]
+    made = rules.ceiling_of_panel if scaling == "panel" else rules.ceiling
+    samples = samples_of(wildcards, "test")
+    return expand(made.output, sample=samples, **(dict(wildcards) | {"scaling": scaling}))
+
+
 def images_of(wildcards):
     return files.images(wildcards.cohort, wildcards.sample)
 
@@ -143,11 +152,13 @@ def beside_published(key, path, category, table):
 
 
 def features_of(wildcards):
-    """Embeddings of a fold's samples, or what their patches are cut from."""
+    """Embeddings of a fold's samples, if any, or what their patches are cut from."""
     cohort, encoder, head = wildcards.cohort, wildcards.encoder, wildcards.head
     samples = samples_of(wildcards, "train", "validation", "test")
     if not study.trains_on_patches(encoder, head):
-        return {"embeddings": [files.embeddings(cohort, encoder, sample) for sample in samples]}
+        embedded = floors.embedded(study, cohort, encoder)
+        own = samples if embedded else []
+        return {"embeddings": [files.embeddings(cohort, embedded, sample) for sample in own]}
     images = [files.images(cohort, sample) for sample in samples]
     return {
         "weights": files.weights(encoder),

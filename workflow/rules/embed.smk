@@ -18,7 +18,7 @@ rule embed:
         runtime=minutes(240),
         gpu=lambda wildcards: study.uses_gpu(wildcards.encoder),
     params:
-        encoder=lambda wildcards: study.encoders[wildcards.encoder],
+        encoder=lambda wildcards: study.entry(wildcards.encoder),
         batch_size=lambda wildcards: study.batch_size(wildcards.encoder),
         patches=study.config["patches"],
         made_by=lambda wildcards: made_by.embeddings(wildcards.cohort, wildcards.encoder),

@@ -13,6 +13,8 @@ rule fit:
         history=f"{FIT}/history.parquet",
     log:
         f"logs/{study.name}/fit/{{cohort}}/{{split}}/{{encoder}}/{{panel}}/{{head}}/{{auxiliary}}/fold{{fold}}.log",
+    wildcard_constraints:
+        head=rf"(?!({'|'.join(OF_FLOORS)})/)[^/]+",
     conda:
         "../../envs/fit.yaml"
     # one thread: folds run side by side, and sums come out the same on every machine's share
@@ -23,8 +25,14 @@ rule fit:
             16000 if "st" in input.keys() else 4000, 20, "spots", "embeddings"
         )(wildcards, input, attempt),
         runtime=minutes(240),
-        gpu=1,
+        gpu=lambda wildcards: study.fit_uses_gpu(wildcards.head),
     params:
         fit=lambda wildcards: made_by.fit(**wildcards),
     script:
         "../scripts/fit.py"
+
+
+# a rule of its own: what a site says of `fit`, such as a partition with GPUs, is not for floors
+use rule fit as floor with:
+    wildcard_constraints:
+        head="|".join(OF_FLOORS),

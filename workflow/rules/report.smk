@@ -16,27 +16,49 @@ BESIDE = {
         labels={"figure": "beside the published numbers"},
     )
 }
+CEILINGS = {
+    "ceilings": report(
+        f"results/{study.name}/figures/ceilings.png",
+        category="Scores",
+        caption="../report/ceilings.rst",
+        labels={"figure": "ceilings beside the noise-free mean"},
+    )
+}
 
 
 rule figures:
     input:
         published=rules.tables.output.published_tsv if files.published else [],
         scores=rules.tables.output.scores,
+        comparisons=rules.tables.output.comparisons,
         histories=asked(fits("fits/history.parquet")),
     output:
         **(COURSE if study.rankings else {}),
         **(BESIDE if files.published else {}),
+        **(CEILINGS if any(source.simulated for source in study.sources.values()) else {}),
         scores=report(
             f"results/{study.name}/figures/scores.png",
             category="Scores",
             caption="../report/scores.rst",
             labels={"figure": "scores by loss"},
         ),
+        comparisons=report(
+            f"results/{study.name}/figures/comparisons.png",
+            category="Scores",
+            caption="../report/comparisons_figure.rst",
+            labels={"figure": "differences to the highest mean"},
+        ),
         genes=report(
             f"results/{study.name}/figures/genes.png",
             category="Scores",
             caption="../report/genes.rst",
             labels={"figure": "scores by gene"},
+        ),
+        genes_ceiling=report(
+            f"results/{study.name}/figures/genes_ceiling.png",
+            category="Scores",
+            caption="../report/genes_ceiling.rst",
+            labels={"figure": "scores by gene, below their ceilings"},
         ),
         training=report(
             f"results/{study.name}/figures/training.png",
@@ -92,7 +114,12 @@ rule maps:
 
 rule drawn:
     input:
-        [rules.tables.output.html, rules.tables.output.samples_html, rules.figures.output]
+        [
+            rules.tables.output.html,
+            rules.tables.output.comparisons_html,
+            rules.tables.output.samples_html,
+            rules.figures.output,
+        ]
         if study.cohorts
         else [],
         rules.synthetic_tables.output if study.synthetic else [],

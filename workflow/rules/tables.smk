@@ -22,11 +22,16 @@ rule splits:
         "../scripts/splits.py"
 
 
+SETS = fits("scores/sets.parquet") if files.gene_sets else []
+
+
 rule tables:
     input:
         published=files.published,
         scores=asked(fits("scores/scores.parquet")),
+        sets=asked(SETS),
     output:
+        **({"sets": f"results/{study.name}/tables/sets.tsv"} if SETS else {}),
         **(
             beside_published(
                 "published",
@@ -40,6 +45,13 @@ rule tables:
         provenance=f"results/{study.name}/provenance.json",
         scores=f"results/{study.name}/tables/scores.parquet",
         summary=f"results/{study.name}/tables/summary.tsv",
+        comparisons=f"results/{study.name}/tables/comparisons.tsv",
+        comparisons_html=report(
+            f"results/{study.name}/tables/comparisons.html",
+            category="Tables",
+            caption="../report/comparisons.rst",
+            labels={"table": "differences to the highest mean"},
+        ),
         tsv=f"results/{study.name}/tables/losses.tsv",
         markdown=f"results/{study.name}/tables/losses.md",
         latex=f"results/{study.name}/tables/losses.tex",
@@ -69,12 +81,14 @@ rule tables:
         cells=lambda wildcards: made_by.cells(),
         marks_holes=study.marks_holes,
         found=lambda wildcards: found(fits("scores/scores.parquet")),
+        sets=lambda wildcards: found(SETS),
         data=lambda wildcards: data_of(fits("scores/scores.parquet")),
         planned=study.n_folds,
         plans=study.plans,
         written={name: own["written"].to_dict() for name, own in study.samples.items()},
         patients=study.patients,
         sections=study.sections,
+        persons=lambda wildcards: units.persons(study.samples, METADATA),
         numbers={name: panel.get("number") for name, panel in study.panels.items()},
         code=code_hash("tables"),
     script:

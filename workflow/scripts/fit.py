@@ -4,12 +4,17 @@ from spotrank.base.store import job, whole
 
 with job(snakemake.log[0]):
     import json
+    import os
     from functools import partial
+    from itertools import tee
 
     import h5py
     import numpy as np
     import psutil
     import pyarrow as pa
+
+    if not snakemake.resources.gpu:
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""  # before torch looks
     import torch
     from safetensors.torch import save_file
 
@@ -19,7 +24,7 @@ with job(snakemake.log[0]):
     from spotrank.fitting import fit, predict
     from spotrank.fitting.batches import SPOTS_AT_A_TIME, assemble, parts_of
     from spotrank.genes import panel
-    from spotrank.spots import expression
+    from spotrank.spots import expression, floors
 
     torch.set_num_threads(snakemake.threads)
     began, params, given = provenance.now(), snakemake.params.fit, snakemake.input
@@ -33,7 +38,8 @@ with job(snakemake.log[0]):
         others = [gene for gene in ranking if gene not in chosen]
         genes += others if auxiliary["number"] == "all" else others[: auxiliary["number"]]
     options, about = dict(params["head"]["options"]), {}
-    if "embeddings" in given.keys():  # noqa: SIM118 (a list with names)
+    samples, again = tee(map(read_h5ad, given.spots))
+    if "st" not in given.keys():  # noqa: SIM118 (a list with names)
         made_by = params["embeddings"]
         features = (
             stored.read(path, made_by) if made_by else stored.read_given(path, st)
@@ -52,7 +58,9 @@ with job(snakemake.log[0]):
             embed.all_patches(px, params["patches"], *paths, threads=snakemake.threads)
             for paths in zip(given.st, given.metadata, *images, strict=True)
         )
-    samples = map(read_h5ad, given.spots)
+    if "floors" in options:
+        embedded = features if given.embeddings else [None] * len(given.spots)
+        features = map(partial(floors.features, options["floors"]), again, embedded)
     spots = assemble(params["fold"], params["gap_um"], params["samples"], samples, features, genes)
     train, validation, test = parts_of(spots)
     head = params["head"]["head"], options
@@ -73,7 +81,7 @@ with job(snakemake.log[0]):
     )
     counts = train.counts[:, :n_panel]
     total = expression.total(counts, train.library, params["scaling"])
-    slope, intercept = predict.calibrate(
+    slope, intercept, train_pearson = predict.calibrate(
         predict.predict(parameters, head, train, n_panel),
         expression.target(counts, total),
         len(runs),
@@ -87,7 +95,8 @@ with job(snakemake.log[0]):
             read = [*read, *files]
     parents += map(provenance.read, made)
     with whole(snakemake.output.weights) as path:
-        save_file(parameters, path, {"runs": runs.to_json(), "genes": "\t".join(genes)})
+        kept = {key: own for key, own in parameters.items() if not key.startswith("spots_")}
+        save_file(kept, path, {"runs": runs.to_json(), "genes": "\t".join(genes)})
     with whole(snakemake.output.history) as path:
         history = history.assign(**snakemake.wildcards)
         write_parquet(pa.Table.from_pandas(history, preserve_index=False), path)
@@ -102,6 +111,7 @@ with job(snakemake.log[0]):
         columns = {
             "slope": slope,
             "intercept": intercept,
+            "train_pearson": train_pearson,
             "gene": fixed_text(genes[:n_panel]),
             "sample": fixed_text(test.sample),
             "barcode": fixed_text(test.barcode),

@@ -5,38 +5,47 @@ from spotrank.base.store import job, whole
 with job(snakemake.log[0]):
     import json
 
+    import pandas as pd
     import pyarrow as pa
     import pyarrow.parquet as pq
     import torch
 
     from spotrank.base import provenance
-    from spotrank.base.store import read_h5ad
+    from spotrank.base.store import read_h5ad, read_parquet
+    from spotrank.genes import sets
     from spotrank.scoring import score
     from spotrank.spots import sections
 
     torch.set_num_threads(snakemake.threads)
-    began, params, wildcards = provenance.now(), snakemake.params.score, snakemake.wildcards
-    spots = dict(zip(params["samples"], map(read_h5ad, snakemake.input.spots), strict=True))
-    parents = [provenance.read(snakemake.input.predictions)]
+    began, params, given = provenance.now(), snakemake.params.score, snakemake.input
+    spots = dict(zip(params["samples"], map(read_h5ad, given.spots), strict=True))
+    parents = [provenance.read(given.predictions)]
+    parents += map(provenance.of_scores, given.ceilings)
+    ceilings = pd.concat(
+        read_parquet(path).to_pandas().filter(regex="gene|ceiling").assign(sample=sample)
+        for sample, path in zip(params["samples"], given.ceilings, strict=True)
+    )
     found = sections.leaks(parents[0]["samples"], params["samples"])
     leak = [params["leak"], *(own for own in found if own not in params["leak"])]
-    with whole(snakemake.output[0]) as path:
-        writer = None
-        for scores in score.score(snakemake.input.predictions, spots, params["scaling"]):
-            scores = scores.assign(
-                cohort=wildcards.cohort,
-                split=wildcards.split,
-                fold=int(wildcards.fold),
-                patient=scores["sample"].map(params["patients"]),
-                encoder=wildcards.encoder,
-                panel=wildcards.panel,
-                head=wildcards.head,
-                auxiliary=wildcards.auxiliary,
-                leak="; ".join(filter(None, leak)),
-            )
-            table = pa.Table.from_pandas(scores[list(score.COLUMNS)], preserve_index=False)
-            writer = writer or pq.ParquetWriter(path, table.schema, write_page_checksum=True)
-            writer.write_table(table)
-        record = provenance.record("score", snakemake.output[0], [], began, parents, params)
-        writer.add_key_value_metadata({provenance.KEY: json.dumps(record)})
-        writer.close()
+    of_cell = {key: value for key, value in snakemake.wildcards.items() if key in score.CELL} | {
+        "fold": int(snakemake.wildcards.fold),
+        "leak": "; ".join(filter(None, leak)),
+    }
+    fold = given.predictions, spots, params["scaling"]
+    tables = {snakemake.output.scores: (score.COLUMNS, score.score(*fold))}
+    for path in given.sets:
+        of_sets = score.score_sets(*fold, sets.read(path))
+        tables[snakemake.output.sets] = score.OF_SETS, of_sets
+    for output, (columns, parts) in tables.items():
+        with whole(output) as path:
+            writer = None
+            for part in parts:
+                part = part.assign(**of_cell, patient=part["sample"].map(params["patients"]))
+                if "gene" in part:
+                    part = part.merge(ceilings, "left", ["sample", "gene"], validate="m:1")
+                table = pa.Table.from_pandas(part[list(columns)], preserve_index=False)
+                writer = writer or pq.ParquetWriter(path, table.schema, write_page_checksum=True)
+                writer.write_table(table)
+            record = provenance.record("score", output, given.sets, began, parents, params)
+            writer.add_key_value_metadata({provenance.KEY: json.dumps(record)})
+            writer.close()

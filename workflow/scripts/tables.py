@@ -5,19 +5,33 @@ from spotrank.base.store import job, whole
 with job(snakemake.log[0]):
     from functools import partial
 
-    from spotrank.base.store import write_parquet, write_texts
-    from spotrank.report import published, samples, tables, trust
+    import pyarrow as pa
+
+    from spotrank.base.store import read_parquet, write_parquet, write_texts
+    from spotrank.report import comparisons, published, samples, tables, trust
+    from spotrank.verdicts import best
+    from spotrank.verdicts.compare import compare
+    from spotrank.verdicts.floors import is_floor
+    from spotrank.verdicts.sets import summarise_sets
     from spotrank.verdicts.summary import summarise
 
     output, params = snakemake.output, snakemake.params
-    paths = [*snakemake.input.scores, *params.found]
-    known, scores = trust.collect(
+    # where holes are marked, scores without those of the gene sets are one
+    sets_of = {path: path.replace("scores.parquet", "sets.parquet") for path in params.cells}
+    with_sets = "sets" in output.keys()  # noqa: SIM118 (a list with names)
+    found = [path for path in params.found if not with_sets or sets_of[path] in params.sets]
+    paths = [*snakemake.input.scores, *found]
+    known, gathered = trust.collect(
         output.provenance, params.config, params.cells, paths, params.marks_holes, params.tables
     )
-    summary = summarise(scores.to_pandas(strings_to_categorical=True), params.planned)
+    scores = gathered.to_pandas(strings_to_categorical=True)
+    summary = summarise(scores, params.planned)
+    pairs = compare(scores, summary, params.persons)
+    summary = best.beside(summary, scores, params.persons)
     numbers, leaks, lacking = tables.wide(summary)
-    below = [*tables.notes(leaks), *tables.notes(lacking, "‡"), known["source"]]
-    text_of = partial(tables.formatted, numbers, leaks, lacking)
+    places, apart = tables.verdicts(numbers, pairs)
+    below = [*tables.notes(leaks), *tables.notes(lacking, "‡"), *apart, known["source"]]
+    text_of = partial(tables.formatted, numbers, leaks, lacking, places)
     of_samples = samples.table(
         known["samples"], params.plans, params.written, params.patients, params.sections
     )
@@ -26,6 +40,8 @@ with job(snakemake.log[0]):
         output.samples_html: samples.html(of_samples, known["source"]),
         output.provenance: trust.as_text(known),
         output.summary: summary.assign(provenance=known["id"]).to_csv(sep="\t", index=False),
+        output.comparisons: pairs.assign(provenance=known["id"]).to_csv(sep="\t", index=False),
+        output.comparisons_html: comparisons.html(pairs, known["source"]),
         output.tsv: tables.tsv(numbers, leaks, known["id"]),
         output.markdown: tables.markdown(text_of, below),
         output.latex: tables.latex(text_of, below),
@@ -33,9 +49,14 @@ with job(snakemake.log[0]):
     }
     for printed in snakemake.input.published:
         summary["number"] = summary["panel"].map(params.numbers)
-        beside = published.beside(summary, *published.read(printed))
+        of_losses = summary[~is_floor(summary)]
+        beside = published.beside(of_losses, *published.read(printed))
         for form, text in published.forms(beside, known).items():
             texts[output[f"published_{form}"]] = text
+    if with_sets:
+        sets = pa.concat_tables([read_parquet(sets_of[path]) for path in known["cells"]])
+        sets = summarise_sets(sets.to_pandas(strings_to_categorical=True))
+        texts[output.sets] = sets.assign(provenance=known["id"]).to_csv(sep="\t", index=False)
     with whole(output.scores) as path:
-        write_parquet(scores, path)
+        write_parquet(gathered, path)
     write_texts(texts)

@@ -32,7 +32,7 @@ def fit(
     trained in chunks of runs. The order of the spots, the first weights and all chance depend on
     the seed alone, so a run is the same in any company. A run stops after `patience` epochs without
     a better validation loss (or Spearman, within tissues, mean over genes), and keeps the weights
-    of its best epoch. A head that is solved in closed form is one run, of loss `mse` and the first
+    of its best epoch. A head that is solved at once is a run for each of its labels, of the first
     seed.
 
     Returns `(runs, parameters, history)`: DataFrame `loss, seed, epochs, best_epoch, n_auxiliary`;
@@ -46,7 +46,7 @@ def fit(
     name, options = auxiliary
     auxiliary = STRATEGIES[name](n_panel, head.n_genes - n_panel, **options)
     scaler = {}
-    if training["standardise"] and not hasattr(head, "solve") and train.x.ndim == 2:
+    if training["standardise"] and not head.scales and train.x.ndim == 2:
         scaler = scale_of(train.x)
     share = train.counts[:, :n_panel].sum() / train.library.sum()
     train, validation = (
@@ -56,7 +56,8 @@ def fit(
     if hasattr(head, "solve"):
         monitor = within_spearman_loss if training["monitor"] == "spearman" else squared_error
         best = head.solve(train, validation, monitor)
-        runs = pd.DataFrame({"loss": ["mse"], "seed": seeds[0], "epochs": 0, "best_epoch": 0})
+        labels = list(head.labels)
+        runs = pd.DataFrame({"loss": labels, "seed": seeds[0], "epochs": 0, "best_epoch": 0})
         runs["n_auxiliary"] = 0
         history = pd.DataFrame(columns=HISTORY).astype({"loss": str, "seed": int, "epoch": int})
     else:

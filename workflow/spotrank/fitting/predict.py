@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from spotrank.fitting.batches import blocks
-from spotrank.fitting.heads import HEADS
+from spotrank.fitting.heads import ALL
 
 CLIP = 10  # standard deviations
 
@@ -12,7 +12,7 @@ CLIP = 10  # standard deviations
 def head_for(head, spots):
     """The head `(name, options)` for what `spots` hold."""
     name, options = head
-    return HEADS[name](int(np.prod(spots.x.shape[1:])), spots.counts.shape[1], **options)
+    return ALL[name](int(np.prod(spots.x.shape[1:])), spots.counts.shape[1], **options)
 
 
 def scale_of(x):
@@ -49,8 +49,9 @@ def calibrate(predicted, target, n_runs):
     """Least-squares line from scores to target, for each run and gene.
 
     predicted: of training spots, as `predict` yields; target: theirs `(n_spots, n_genes)`.
-    Returns `slope, intercept`, each `(n_runs, n_genes)`; a constant score has slope 0. It gives the
-    scores of any loss, whose scale is free, the units of the target.
+    Returns `slope, intercept, pearson`, each `(n_runs, n_genes)`; a constant score has slope 0, and
+    where it or the target is constant, their correlation is NaN. The line gives the scores of any
+    loss, whose scale is free, the units of the target.
     """
     centred = target - target.mean(0, dtype=float)
     moments = np.zeros((n_runs, 3, target.shape[1]))
@@ -59,5 +60,9 @@ def calibrate(predicted, target, n_runs):
         moments[run] += score.sum(0), (score**2).sum(0), (score * centred[block]).sum(0)
     mean, square, covariance = moments.swapaxes(0, 1) / len(target)
     variance = square - mean**2
-    slope = np.divide(covariance, variance, out=np.zeros_like(variance), where=variance > 1e-12)
-    return slope, target.mean(0, dtype=float) - slope * mean
+    varies = variance > 1e-12
+    slope = np.divide(covariance, variance, out=np.zeros_like(variance), where=varies)
+    spread = np.sqrt(variance * (centred**2).mean(0))
+    pearson = np.full_like(slope, np.nan)
+    np.divide(covariance, spread, out=pearson, where=varies & (np.ptp(target, 0) > 0))
+    return slope, target.mean(0, dtype=float) - slope * mean, pearson.clip(-1, 1)

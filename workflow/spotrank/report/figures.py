@@ -2,40 +2,56 @@
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 
 from spotrank.report.style import COLOURS, STYLE, best_loss, empty, grid, panels_of
+from spotrank.verdicts.floors import floors_of, is_floor
 from spotrank.verdicts.summary import runs as runs_of
 
 HISTORY = ["auxiliary", "loss", "run", "epoch", "monitored", "n_auxiliary"]
 
 
 def scores_by_loss(scores):
-    """Mean Spearman over genes for each loss: a point a fold and seed, a bar for their mean."""
+    """Mean Spearman over genes for each loss: a point a fold and seed, a bar for their mean.
+
+    Below a line, in grey, the floors; dotted what sampling noise leaves to be reached.
+    """
     runs = runs_of(scores)
     panels = list(panels_of(runs))
     with plt.rc_context(STYLE):
-        losses = list(dict.fromkeys(runs["loss"]))
+        floor = is_floor(runs)
+        losses, floors = (list(dict.fromkeys(runs.loc[own, "loss"])) for own in (~floor, floor))
+        losses += floors
+        first_floor = len(losses) - len(floors)
         figure, axes = grid(len(panels), height=1.2 + 0.3 * len(losses), columns=2)
         rng = np.random.default_rng(0)
         for axis, (title, rows) in zip(axes, panels, strict=True):
             folds = sorted(rows["fold"].unique())
+            lines = {
+                "ceiling of sampling noise": (rows["ceiling_spearman"].mean(), ":"),
+                "noise-free mean": (rows["noise_free_spearman"].mean(), "--"),
+            }
+            rows = pd.concat([rows, floors_of(runs, rows)])
             for y, loss in enumerate(losses):
-                mine = rows[rows["loss"] == loss]
-                axis.plot([mine["spearman"].mean()] * 2, [y - 0.32, y + 0.32], color="black", lw=2)
+                mine, of_floor = rows[rows["loss"] == loss], y >= first_floor
+                ink = "#999999" if of_floor else "black"
+                axis.plot([mine["spearman"].mean()] * 2, [y - 0.32, y + 0.32], color=ink, lw=2)
                 for fold in folds:
                     points = mine.loc[mine["fold"] == fold, "spearman"]
                     axis.scatter(
                         points,
                         y + rng.uniform(-0.22, 0.22, len(points)),
                         s=14,
-                        color=COLOURS[folds.index(fold) % len(COLOURS)],
+                        color=ink if of_floor else COLOURS[folds.index(fold) % len(COLOURS)],
                         alpha=0.7,
                         linewidths=0,
                         label=f"fold {fold}" if y == 0 else None,
                     )
-            best = rows["noise_free_spearman"].mean()
-            if np.isfinite(best):
-                axis.axvline(best, color="black", ls="--", lw=1, label="noise-free mean")
+            if floors:
+                axis.axhline(first_floor - 0.5, color="#999999", lw=0.6)
+            for label, (best, style) in lines.items():
+                if np.isfinite(best):
+                    axis.axvline(best, color="black", ls=style, lw=1, label=label)
             axis.axvline(0, color="#999999", lw=0.6)
             axis.set_yticks(range(len(losses)), losses)
             axis.invert_yaxis()

@@ -18,6 +18,7 @@ from spotrank.verdicts.summary import KEYS, METRICS, SYNTHETIC_KEYS
 
 FOLDER = RESOURCES / "published"
 BESIDE = ["within_slides", "pooled"]  # a fold's slides one by one, and pooled
+MARKED = "Marked are the best and second of the published numbers, which nobody tested."
 COUNTS = ["n_samples", "n_folds", "n_seeds", "n_genes", "n_undefined"]
 
 
@@ -127,7 +128,7 @@ def forms(table, known):
 
     known: of `trust.gather`.
     """
-    below, text_of = [*notes(table), known["source"]], partial(formatted, table)
+    below, text_of = [*notes(table), MARKED, known["source"]], partial(formatted, table)
     return {
         "tsv": table.assign(provenance=known["id"]).to_csv(sep="\t"),
         "md": tables.markdown(text_of, below),
@@ -142,13 +143,14 @@ def _three(value):
 
 def formatted(table, best, second):
     """The table as text, for `tables.markdown` and its like; table: of `beside`, indexed by what a
-    row is of; best and second of a setting are formats such as '**{}**'."""
+    row is of; best and second of a setting's published numbers are formats such as '**{}**'."""
     text = pd.DataFrame(index=table.index)
     for column, sd in (("published", "published_sd"), ("measured", "sd")):
         shown = table[column].map(_three)
-        place = tables.ranks(table[column])
-        shown = shown.mask(place == 1, shown.map(best.format))
-        shown = shown.mask(place == 2, shown.map(second.format))
+        if column == "published":
+            place = tables.ranks(table[column])
+            shown = shown.mask(place == 1, shown.map(best.format))
+            shown = shown.mask(place == 2, shown.map(second.format))
         text[column] = shown + table[sd].map(
             lambda value: "" if pd.isna(value) else f" ± {value:.3f}"
         )

@@ -8,6 +8,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from spotrank.base.store import whole
+from spotrank.verdicts.floors import is_floor
 from spotrank.verdicts.summary import runs
 
 # Okabe and Ito's colours, told apart by colour-blind readers
@@ -19,7 +20,9 @@ STYLE = {"axes.spines.top": False, "axes.spines.right": False, "figure.dpi": 150
 
 
 def panels_of(frame):
-    """`(title, rows)` of each combination of PANELS; titles name what varies and what leaks."""
+    """`(title, rows)` of each combination of PANELS, floors left out; titles name what varies and
+    what leaks."""
+    frame = frame[~is_floor(frame)]
     varying = [key for key in PANELS if frame[key].nunique() > 1] or ["cohort"]
     for _, rows in frame.groupby(PANELS, sort=False):
         title = ", ".join(str(rows[key].iloc[0]).replace("_", " ") for key in varying)

@@ -2,6 +2,10 @@
 
 import pandas as pd
 
+from spotrank.verdicts.compare import ALL, OTHER, UNTOLD, swapped
+from spotrank.verdicts.floors import OF_ALL, is_floor
+
+FLOOR, NONE = " (floor)", "–"  # behind a floor's name; in place of what it has not
 STYLE = (
     "body{font-family:sans-serif;margin:1em} table{border-collapse:collapse} "
     "th,td{padding:.3em .8em;text-align:right;border-bottom:1px solid #ccc} "
@@ -12,10 +16,13 @@ STYLE = (
 def wide(summary, metric="spearman"):
     """Losses in rows, cohorts in columns, means of `metric`; more keys where they vary.
 
-    Returns three DataFrames of one shape: the numbers, what leaks in each, and what it lacks ('' if
-    nothing).
+    Floors stand below all others. Returns three DataFrames of one shape: the numbers, what leaks in
+    each, and what it lacks ('' if nothing).
     """
-    rows = [key for key in ("encoder", "panel", "head", "auxiliary") if _varies(summary, key)]
+    floor = is_floor(summary)
+    summary = pd.concat([summary[~floor], _labelled(summary[floor])])
+    keys = ("encoder", "panel", "head", "auxiliary")
+    rows = [key for key in keys if _varies(summary[summary[key] != NONE], key)]
     rows.append("loss")
     several = _varies(summary, "split")
     column = summary["cohort"] + (", " + summary["split"] if several else "")
@@ -36,20 +43,74 @@ def wide(summary, metric="spearman"):
     return numbers, leaks, holes
 
 
+def _labelled(floors):
+    """Rows of floors, called such, without a word where they have no choice."""
+    return floors.assign(
+        loss=floors["loss"] + FLOOR,
+        encoder=floors["encoder"].replace(OF_ALL, NONE),
+        head=NONE,
+        auxiliary=NONE,
+    )
+
+
 def _varies(frame, column):
     return frame[column].nunique() > 1
 
 
 def ranks(numbers):
-    """Rank of each number in its column, 1 the best, to three decimals.
+    """Rank of each number in its column, 1 the best, to three decimals; floors have none.
 
     Rows that differ in the last level of the index only are compared.
     """
-    rounded = numbers.round(3)
+    floor = numbers.index.get_level_values(-1).astype(str).str.endswith(FLOOR)
+    rounded = numbers.round(3)[~floor]
     if numbers.index.nlevels > 1:
         setting = list(range(numbers.index.nlevels - 1))
         rounded = rounded.groupby(level=setting, sort=False, dropna=False)
-    return rounded.rank(ascending=False, method="dense")
+    return rounded.rank(ascending=False, method="dense").reindex(numbers.index)
+
+
+def verdicts(numbers, comparisons):
+    """Best and second of each column of a table of `wide`, where they are verdicts.
+
+    comparisons: of `compare.compare`. Losses that share the other levels of the index are compared.
+    Returns the places, of the shape of `numbers`: 1 + the number of better rows, where every
+    difference of a row is a verdict, else NaN; and sentences on what can't be told apart.
+    """
+    said = comparisons[comparisons["differ"] == "loss"]
+    said = pd.concat([said, swapped(said)], ignore_index=True)
+    of_split, cohort = said["cohort"] + ", " + said["split"], said["cohort"].replace(ALL, "mean")
+    said = said.assign(
+        column=cohort.mask(of_split.isin(numbers.columns), of_split),
+        loss=said["a"],
+        worse=said["verdict"] == "worse",
+        told=said["verdict"].isin(OTHER),
+    )
+    within = ["column", *numbers.index.names[:-1]]
+    rows = said.groupby([*within, "loss"]).agg(worse=("worse", "sum"), told=("told", "all"))
+    places = (1 + rows["worse"]).where(rows["told"]).unstack("column")
+    places = places.reindex(index=numbers.index, columns=numbers.columns)
+    return places, _untold(numbers, said, within)
+
+
+def _untold(numbers, said, within):
+    """A sentence a pair of which the better, first or second of its column, can't be told from the
+    other; said: comparisons from both sides; within: what names a column and setting of it."""
+    value = numbers.melt(ignore_index=False, var_name="column").reset_index()
+    value = value[value["loss"].isin(said["loss"])].set_index([*within, "loss"])["value"]
+    rank = value.groupby(level=within).rank(method="first", ascending=False)
+    for side in ("loss", "b"):
+        said[f"rank_{side}"] = rank.reindex(pd.MultiIndex.from_frame(said[[*within, side]])).array
+    untold = said["verdict"].str.startswith(UNTOLD) & (said["rank_loss"] < said["rank_b"])
+    first = said[untold & (said["rank_loss"] <= 2)].sort_values(["rank_loss", "rank_b"])
+    first = first.drop_duplicates(within).sort_index()
+    first = first.sort_values("column", key=numbers.columns.get_indexer, kind="stable")
+    words = first["loss"] + " and " + first["b"] + first["verdict"].str.removeprefix(UNTOLD)
+    where = first[within].agg(", ".join, axis=1) if len(first) else words
+    return [
+        f"Can't be told apart: {pair} in {'; '.join(own)}."
+        for pair, own in where.groupby(words, sort=False)
+    ]
 
 
 def notes(marks, sign="†"):
@@ -58,14 +119,15 @@ def notes(marks, sign="†"):
     return [f"{sign} {column}: {text}." for column, texts in said.items() for text in texts]
 
 
-def formatted(numbers, leaks, holes, best, second):
+def formatted(numbers, leaks, holes, places, best, second):
     """The table as text, three decimals; best and second are formats such as '**{}**'.
 
-    leaks, holes: what leaks in a cell and what it lacks, '' if nothing; both are marked.
+    leaks, holes: what leaks in a cell and what it lacks, '' if nothing; both are marked. places: of
+    `verdicts`.
     """
     text = numbers.map(lambda value: "–" if pd.isna(value) else f"{value:.3f}")
-    place = ranks(numbers)
-    text = text.mask(place == 1, text.map(best.format)).mask(place == 2, text.map(second.format))
+    text = text.mask(places == 1, text.map(best.format))
+    text = text.mask(places == 2, text.map(second.format))
     return text + marked(leaks, "†") + marked(holes, "‡")
 
 
@@ -101,7 +163,11 @@ def latex(text_of, notes):
 def html(text_of, notes):
     """A page of its own, for the report."""
     frame = text_of("<b>{}</b>", "<u>{}</u>").reset_index()
-    text = frame.to_html(index=False, escape=False, border=0)
+    return page(frame.to_html(index=False, escape=False, border=0), notes)
+
+
+def page(text, notes):
+    """A page of a table, `text` in HTML, and the sentences below it."""
     text += "".join(f"<p>{note}</p>" for note in notes)
     return f"<!doctype html><meta charset='utf-8'><style>{STYLE}</style>{text}\n"
 

@@ -50,3 +50,22 @@ def partial(ab, ac, bc):
 def mse(a, b):
     """Mean squared difference of the columns: `(..., n_spots, n_genes)` to `(..., n_genes)`."""
     return (a.double() - b.double()).square().mean(-2)
+
+
+def mae(a, b):
+    """Mean absolute difference of the columns: `(..., n_spots, n_genes)` to `(..., n_genes)`."""
+    return (a.double() - b.double()).abs().mean(-2)
+
+
+def moran(x, weights):
+    """Moran's I of the columns of `x` `(..., n_spots, n_genes)`: near 1 where neighbours are alike.
+
+    weights: sparse `(n_spots, n_spots)`, of `neighbours`. Returns float64 `(..., n_genes)`; NaN
+    where a column is constant or no spot has a neighbour (Moran 1950, as in scanpy).
+    """
+    constant = x.amax(-2) == x.amin(-2)
+    x = x.double() - x.double().mean(-2, keepdim=True)
+    columns = x.movedim(-2, 0)
+    around = columns.new_tensor(weights @ columns.flatten(1).numpy()).view_as(columns)
+    norm = columns.square().sum(0) * (weights.sum() / len(columns))
+    return ((columns * around).sum(0) / norm).masked_fill(constant, float("nan"))

@@ -1,14 +1,13 @@
 """What became of a sample's spots, and what about it looks like a mistake."""
 
 import numpy as np
-from scipy.spatial import cKDTree
 
+from spotrank.spots.neighbours import pitch
 from spotrank.spots.slides import open_slide
 
 LOST = 1 / 3  # share of the spots that are off the slide or have no patch
 APART = 1.1  # ratio of two lengths of a pixel that should be one
 WRONG = 1.5  # the same, which no inaccuracy explains
-GRID = 1.25  # ratio of distances that are one on a grid; spots across a square are √2 apart
 FEW = 30  # spots
 LEVELS = (2, 4, 8, 16, 32)  # how much coarser another level of a slide may be
 
@@ -35,7 +34,7 @@ def measure(left, depth, mito, places, pixel_size_um, pitch_um=None, wsi=None, o
         "without_mito": float((mito == 0).mean()),
         "um_per_px": pixel_size_um,
     }
-    if pitch_um and len(places) > 1 and (nearest := _pitch(places)):
+    if pitch_um and len(places) > 1 and (nearest := pitch(places)):
         known["um_per_px_by_pitch"] = float(pitch_um / nearest)
     if wsi is not None:
         with open_slide(wsi) as slide:
@@ -43,16 +42,6 @@ def measure(left, depth, mito, places, pixel_size_um, pitch_um=None, wsi=None, o
                 known["um_per_px_by_slide"] = float(own)
             known["likely_cause"] = likely_cause(places, slide.dimensions) if off_slide else ""
     return known
-
-
-def _pitch(places):
-    """Distance of neighbouring spots in px, or None where they stand on no grid."""
-    distance = cKDTree(places).query(places, 7)[0][:, 1:]
-    low, nearest, high = np.quantile(distance[:, 0], [0.25, 0.5, 0.75])
-    if low == 0 or not high < GRID * low:
-        return None
-    # all neighbours on a grid: the nearest of several that are a little off is too near
-    return np.median(distance[distance < GRID * nearest])
 
 
 def likely_cause(places, extent):

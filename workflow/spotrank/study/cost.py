@@ -32,7 +32,11 @@ def gpu_hours(study):
         for encoder in embedded
         if study.uses_gpu(encoder) and not study.is_given(cohort, encoder)
     )
-    fitting = sum(START + of_fit(study, spots[cell["cohort"]], cell) for cell in study.cells)
+    fitting = sum(
+        START + of_fit(study, spots[cell["cohort"]], cell)
+        for cell in study.cells
+        if study.fit_uses_gpu(cell["head"])
+    )
     if study.synthetic:
         options = study.synthetic
         steps = options["epochs"] * 2 * options["spots"] / 256  # two patients, as published

@@ -7,6 +7,7 @@ from pathlib import Path
 from spotrank.base.store import InputError
 from spotrank.cohorts import h5ad
 from spotrank.encoders import registry, stored
+from spotrank.genes import sets
 from spotrank.report import published
 from spotrank.spots import features
 
@@ -14,13 +15,17 @@ from spotrank.spots import features
 class Files:
     """Paths of a study's files; `InputError` for those of the user's that are missing.
 
-    published: the printed table to set beside, as a list of input files.
+    published, gene_sets: the printed table to set beside and the GMT file to score sets of, each as
+    a list of input files.
     """
 
     def __init__(self, study):
         self.study = study
         named = study.config["report"].get("published")
         self.published = [str(published.path_of(named))] if named else []
+        self.gene_sets = [study.config["genes"]["sets"]] if "sets" in study.config["genes"] else []
+        for path in self.gene_sets:
+            sets.read(path)
         self._check()
 
     def path(self, cohort, kind, sample):
@@ -29,12 +34,12 @@ class Files:
 
     def weights(self, encoder):
         """The encoder's file of weights, local or from the hub, as a list of input files."""
-        spec = self.study.encoders[encoder]
+        spec = self.study.entry(encoder)
         return [] if isinstance(spec, str) or spec["weights"] == "random" else [spec["weights"]]
 
     def local_weights(self, encoder):
         """Those of `weights` that are the user's own."""
-        of_hub = registry.from_hub(self.study.encoders[encoder])
+        of_hub = registry.from_hub(self.study.entry(encoder))
         return [] if of_hub else map(Path, self.weights(encoder))
 
     def images(self, cohort, sample):
@@ -97,6 +102,8 @@ class Files:
                 if Path(st).exists():  # else it is fetched, and `panel` looks
                     genes[sample] = h5ad.read_names(st, layer)
             features.check_kinds(genes, f"cohorts.{cohort}")
+            for path in self.gene_sets:
+                sets.check_measured(path, set().union(*genes.values()), f"cohorts.{cohort}")
 
     def check_given(self):
         """Raise for embeddings of the user's that don't fit their samples; reads 10 ms a file."""

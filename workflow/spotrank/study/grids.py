@@ -8,7 +8,7 @@ from spotrank.base.words import nearest, one_of
 from spotrank.encoders.registry import resolve, rows, trained_on
 from spotrank.encoders.weightless import ENCODERS
 from spotrank.fitting.auxiliary import STRATEGIES, UNBOUNDED
-from spotrank.fitting.heads import HEADS
+from spotrank.fitting.heads import ALL, HEADS
 from spotrank.fitting.losses import LOSSES
 from spotrank.genes.selections import SELECTIONS
 from spotrank.study.entries import add, entries
@@ -106,12 +106,7 @@ def heads(config, said):
 
 def built(head):
     """The head of an entry as for one gene of one feature: what it sees and shares."""
-    return HEADS[head["head"]](1, 1)
-
-
-def losses_of(head, losses):
-    """Labels of the losses that the head of an entry is fitted with."""
-    return ["mse"] if hasattr(built(head), "solve") else list(losses)
+    return ALL[head["head"]](1, 1, **head["options"])
 
 
 def auxiliary(config, losses):

@@ -5,8 +5,10 @@ from pathlib import Path
 from spotrank.base import provenance
 from spotrank.base.code import numbers
 from spotrank.encoders import embed, registry
+from spotrank.genes import sets
 from spotrank.spots import pair
 from spotrank.spots.split import samples_of
+from spotrank.study import floors
 
 EMBED_PACKAGES = ("torch", "timm", "transformers", "openslide-python", "pillow", "numpy")
 
@@ -16,12 +18,13 @@ class MadeBy:
 
     def __init__(self, study, files):
         self.study, self.files = study, files
+        self.gene_sets = provenance.digest([sets.read(path) for path in files.gene_sets])
 
     def embeddings(self, cohort, encoder):
         """Everything that decides a file of embeddings but its sample; None where it is given."""
         if self.study.is_given(cohort, encoder):
             return None
-        entry = self.study.encoders[encoder]
+        entry = self.study.entry(encoder)
         made_by = {
             "encoder": encoder,
             **{f"patches_{key}": value for key, value in self.study.config["patches"].items()},
@@ -39,7 +42,8 @@ class MadeBy:
     def fit(self, cohort, split, encoder, panel, head, auxiliary, fold):
         """Everything that decides a fit but the data themselves."""
         folds, ranking = self.study.plans[cohort, split], self.study.ranking(auxiliary, panel)
-        made_by = self.embeddings(cohort, encoder)
+        embedded = floors.embedded(self.study, cohort, encoder)
+        made_by = self.embeddings(cohort, embedded) if embedded else None
         of_fold = folds[int(fold)]
         lists = {name: self.study.gene_lists[name] for name in filter(None, (panel, ranking))}
         stages = ["panel", "fit"] + ["simulate"] * self.study.sources[cohort].simulated
@@ -53,13 +57,13 @@ class MadeBy:
             "genes": lists,
             "genes_of": list(self.study.samples[cohort].index),
             "scaling": self.study.config["genes"]["scaling"],
-            "encoder": self.study.encoders[encoder],
+            "encoder": self.study.entry(encoder),
             # the weights' hash is among the inputs', and tables are made where they are gone
             "embeddings": made_by
             and {key: made_by[key] for key in made_by if not key.startswith("weights_")},
-            "head": self.study.heads[head],
+            "head": floors.head(self.study, cohort, head),
             "auxiliary": self.study.auxiliary[auxiliary],
-            "losses": self.study.losses,
+            "losses": floors.losses_of(self.study, cohort, head),
             "seeds": self.study.config["seeds"],
             "numbers": {"pair": pair.NUMBERS, **{stage: numbers(stage) for stage in stages}},
         }
@@ -67,14 +71,15 @@ class MadeBy:
     def score(self, cohort, split, encoder, panel, head, auxiliary, fold):
         """Everything that decides the scores of a fit but its predictions and the data."""
         samples = samples_of(self.study.plans[cohort, split][int(fold)], "test")
-        return {
+        made_by = {
             "cell": [cohort, split, encoder, panel, head, auxiliary, int(fold)],
             "samples": samples,
             "patients": {sample: self.study.patients[cohort][sample] for sample in samples},
             "scaling": self.study.config["genes"]["scaling"],
             "leak": self.study.leak(cohort, split, int(fold), panel, encoder),
-            "numbers": numbers("score"),
+            "numbers": {stage: numbers(stage) for stage in ("ceiling", "score")},
         }
+        return made_by | ({"sets": self.gene_sets} if self.files.gene_sets else {})
 
     def cells(self):
         """`{path of scores: {part: hash}}` of all cells, as config and code now stand."""

@@ -9,12 +9,14 @@ from spotrank.base.store import RESOURCES
 from spotrank.base.words import one_of, path_safe
 from spotrank.cohorts.sources import patients, table
 from spotrank.cohorts.sources.registry import SOURCES
+from spotrank.fitting.heads import OF_FLOORS
 from spotrank.spots import split
 from spotrank.study import config as configs
-from spotrank.study import grids, units
+from spotrank.study import floors, grids, units
 from spotrank.verdicts.summary import KEYS
 
 SYNTHETIC = RESOURCES / "synthetic.yaml"
+CELL = ("cohort", "split", "encoder", "panel", "head", "auxiliary", "fold")  # as paths have it
 
 
 class Study:
@@ -63,6 +65,8 @@ class Study:
         )
         self.plans = self._plans()
         self.fits = grids.fits(self.encoders, self.heads, self.auxiliary)
+        floors.add_entries(self.config, self.encoders, self.heads, self.auxiliary)
+        self.remarks += floors.remarks(self)
         self.rankings = grids.rankings(self.auxiliary, self.config["genes"]["samples"])
         self.gene_lists = self.panels | self.rankings
 
@@ -115,10 +119,8 @@ class Study:
 
     @property
     def gap_um(self):
-        """Distance in µm between spots of one slide that train and such that validate or test.
-
-        By default a patch's diagonal, so that no two of their patches overlap.
-        """
+        """Distance in µm between spots of one slide that train and such that validate or test; by
+        default a patch's diagonal, so that no two of their patches overlap."""
         return self.config["split"].get("gap_um", self.side_um * 2**0.5)
 
     @property
@@ -126,9 +128,13 @@ class Study:
         """Side of a patch in µm."""
         return self.config["patches"]["size"] * self.config["patches"]["um_per_px"]
 
+    def entry(self, encoder):
+        """Entry of an encoder; the name itself of one that only floors look at."""
+        return self.encoders.get(encoder, encoder)
+
     def batch_size(self, encoder):
         """Patches that an encoder takes at a time."""
-        spec = self.encoders[encoder]
+        spec = self.entry(encoder)
         return 64 if isinstance(spec, str) else spec["batch_size"]
 
     @property
@@ -153,7 +159,11 @@ class Study:
 
     def uses_gpu(self, encoder):
         """Number of GPUs that an encoder makes use of: 1, or 0 if it has no weights."""
-        return int(isinstance(self.encoders[encoder], dict))
+        return int(isinstance(self.entry(encoder), dict))
+
+    def fit_uses_gpu(self, head):
+        """Number of GPUs that the fit of a head makes use of: 1, or 0 of a floor's."""
+        return int(head not in OF_FLOORS)
 
     def is_given(self, cohort, encoder):
         """Whether the cohort brings these embeddings itself."""
@@ -196,17 +206,9 @@ class Study:
     def cells(self):
         """Wildcards of every fit of the study."""
         return [
-            {
-                "cohort": cohort,
-                "split": strategy,
-                "encoder": encoder,
-                "panel": panel,
-                "head": head,
-                "auxiliary": auxiliary,
-                "fold": fold,
-            }
+            dict(zip(CELL, (cohort, strategy, encoder, panel, head, auxiliary, fold), strict=True))
             for (cohort, strategy), folds in self.plans.items()
-            for encoder, head, auxiliary in self.fits
+            for encoder, head, auxiliary in dict.fromkeys([*self.fits, *floors.fits(self, cohort)])
             for panel in self.panels
             for fold in range(len(folds))
         ]
@@ -217,7 +219,7 @@ class Study:
         return Counter(
             tuple((cell | {"loss": loss})[key] for key in KEYS)
             for cell in self.cells
-            for loss in grids.losses_of(self.heads[cell["head"]], self.losses)
+            for loss in floors.losses_of(self, cell["cohort"], cell["head"])
         )
 
     @property

@@ -5,7 +5,9 @@ from functools import cache
 from itertools import groupby
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+from scipy import sparse
 
 from spotrank.base.store import RESOURCES, InputError, write_texts
 from spotrank.spots import sections
@@ -85,6 +87,40 @@ def settle(source, samples, found=()):
     for own in [*pairs, *(own for own, _ in equal)]:
         sections.join(samples, own)
     return remarks
+
+
+def persons(samples, tables):
+    """`{cohort: {patient: number}}`: patients of several cohorts that are one person have one.
+
+    samples: `{cohort: metadata}`, settled; tables: `{cohort: path of its metadata table}`. One
+    person are those who share a donor that `known` lists, or the label that one data set of one
+    table gives them; a 'Patient 1' of another table or data set is somebody else.
+    """
+    donor = known()["donor"]
+    rows = pd.concat(
+        pd.DataFrame(
+            {
+                "cohort": name,
+                "patient": own["patient"],
+                "called": donor.reindex(own.index).fillna(
+                    f"{tables[name]}\t"
+                    + own["dataset_title"].fillna("")
+                    + "\t"
+                    + own["written"].where(own["written"] != "", own.index)
+                ),
+            }
+        )
+        for name, own in samples.items()
+    )
+    patient, called = rows.groupby(["cohort", "patient"]).ngroup(), pd.factorize(rows["called"])[0]
+    links = sparse.coo_array((np.ones(len(rows)), (patient, called + patient.max() + 1)))
+    size = max(links.shape)
+    links.resize(size, size)
+    person = sparse.csgraph.connected_components(links, directed=False)[1][patient]
+    found = {name: {} for name in samples}
+    for cohort, name, number in zip(rows["cohort"], rows["patient"], person.tolist(), strict=True):
+        found[cohort][name] = number
+    return found
 
 
 def _alike(source, samples):

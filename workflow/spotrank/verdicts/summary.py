@@ -2,21 +2,39 @@
 
 import pandas as pd
 
+from spotrank.verdicts import columns
+
 KEYS = ["cohort", "split", "encoder", "panel", "head", "loss", "auxiliary"]
 METRICS = ("spearman", "pearson", "pooled_spearman", "pooled_pearson", "spearman_given_depth")
-BESIDE = ("mse", "noise_free_spearman", "depth_spearman", "n_auxiliary")
+CEILED = ("spearman", "pearson")  # metrics with a ceiling of sampling noise
+# means over genes whose ceiling is not flagged: of it, and of score and it where both are
+OF_CEILING = [
+    f"{what}_{metric}" for what in ("ceiling", "scored", "reachable") for metric in CEILED
+]
+BESIDE = (
+    "noise_free_spearman", "depth_spearman", "n_auxiliary", "mse", "mae", "ari", "nmi", *OF_CEILING,
+)  # fmt: skip
 SYNTHETIC_KEYS = ["sampling", "loss", "list_size", "thinning"]
 
 
 def runs(scores):
     """Mean of each metric over genes, then over slides: a row for each fold and seed of KEYS.
 
-    Genes whose correlation is undefined have no part in the mean; `n_undefined` counts them.
+    Genes whose correlation is undefined have no part in the mean; `n_undefined` counts them. Those
+    whose ceiling is flagged have none in the means OF_CEILING.
     """
     keys = [*KEYS, "fold", "seed"]
-    scores = scores.assign(n_undefined=scores["spearman"].isna())
+    means = [*METRICS, *BESIDE, *columns.COLUMNS]
+    scores = scores.assign(
+        n_undefined=scores["spearman"].isna(), **columns.columns(scores, [*keys, "sample"])
+    )
+    for metric in CEILED:
+        ceiling = scores[f"ceiling_{metric}"].where(scores["ceiling_flag"] == "")
+        scores[f"ceiling_{metric}"] = ceiling
+        scores[f"scored_{metric}"] = scores[metric].where(ceiling.notna())
+        scores[f"reachable_{metric}"] = ceiling.where(scores[metric].notna())
     slides = scores.groupby([*keys, "sample"], sort=False, observed=True).agg(
-        **{metric: (metric, "mean") for metric in (*METRICS, *BESIDE)},
+        **{metric: (metric, "mean") for metric in means},
         n_genes=("gene", "nunique"),
         n_undefined=("n_undefined", "sum"),
         leak=("leak", "first"),
@@ -24,7 +42,7 @@ def runs(scores):
     table = (
         slides.groupby(keys, sort=False, observed=True)
         .agg(
-            **{metric: (metric, "mean") for metric in (*METRICS, *BESIDE)},
+            **{metric: (metric, "mean") for metric in means},
             n_genes=("n_genes", "max"),
             n_undefined=("n_undefined", "sum"),
             leak=("leak", "first"),
@@ -42,7 +60,9 @@ def summarise(scores, planned=None):
 
     Mean and standard deviation are taken over the folds and seeds of `runs`; `n_undefined` counts
     genes × slides × seeds without a correlation; `leak` says in how many folds test patients are in
-    training, and which.
+    training, and which. `spearman_share` is the share of the ceiling of sampling noise that the
+    score reaches, a ratio of the means over the same genes (not a mean of ratios, in which genes
+    with a ceiling near 0 explode), `pearson_share` likewise.
     """
     grouped = runs(scores).groupby(KEYS, sort=False, observed=True)
     table = grouped.agg(
@@ -55,13 +75,14 @@ def summarise(scores, planned=None):
         n_seeds=("seed", "nunique"),
         n_genes=("n_genes", "max"),
         n_undefined=("n_undefined", "sum"),
-        noise_free_spearman=("noise_free_spearman", "mean"),
-        depth_spearman=("depth_spearman", "mean"),
-        n_auxiliary=("n_auxiliary", "mean"),
+        **{metric: (metric, "mean") for metric in (*BESIDE, *columns.COLUMNS)},
     )
+    for metric in CEILED:
+        scored, reachable = table.pop(f"scored_{metric}"), table.pop(f"reachable_{metric}")
+        table[f"{metric}_share"] = scored / reachable
     tested = scores[[*KEYS, "sample"]].drop_duplicates().astype(object)
     table.insert(table.columns.get_loc("n_folds"), "n_samples", tested.groupby(KEYS).size(), True)
-    table["leak"] = grouped[["fold", "leak"]].apply(_leak_in_words)
+    table["leak"] = grouped[["fold", "leak"]].apply(leak_in_words)
     planned = planned or table["n_folds"].to_dict()
     table = table.reindex(pd.MultiIndex.from_tuples(planned, names=KEYS))
     counts = [name for name in table if name.startswith("n_") and name != "n_auxiliary"]
@@ -92,7 +113,7 @@ def summarise_synthetic(scores):
     ).reset_index()
 
 
-def _leak_in_words(folds):
+def leak_in_words(folds):
     folds = folds.drop_duplicates("fold")
     leaking = folds[folds["leak"] != ""]
     if leaking.empty:

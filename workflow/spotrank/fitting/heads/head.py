@@ -6,7 +6,8 @@ from spotrank.base.store import InputError
 
 
 class Head:
-    sees, slides, alone, trunk = "embeddings", False, False, True
+    sees, slides, alone, trunk, scales = "embeddings", False, False, True, False
+    labels = ()
     training = MappingProxyType({})
 
     def __init__(self, dimension, n_genes):

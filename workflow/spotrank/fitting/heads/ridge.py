@@ -14,7 +14,7 @@ class Ridge(Head):
     (components × genes). A given alpha needs no validation, so validation spots train as well.
     """
 
-    trunk = False
+    trunk, scales, labels = False, True, ("mse",)
     ALPHAS = tuple(10 ** (step / 4) for step in range(-24, 17))  # × the mean squared singular value
 
     def __init__(

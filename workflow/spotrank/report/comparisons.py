@@ -1,0 +1,106 @@
+"""Differences to the best row of each cohort, with intervals and verdicts: a page and a figure."""
+
+import matplotlib.pyplot as plt
+import pandas as pd
+
+from spotrank.report import tables
+from spotrank.report.style import COLOURS, STYLE, empty, grid
+from spotrank.verdicts.compare import DIFFER, swapped
+from spotrank.verdicts.summary import KEYS
+
+PLACE = ["cohort", "split", "panel"]  # rows elsewhere have other patients or genes
+# verdict of a row against the best: colour, marker
+LOOKS = {
+    "worse": (COLOURS[1], "v"),
+    "better": (COLOURS[0], "^"),
+    "can't be told": (COLOURS[6], "o"),
+    "leaks": (COLOURS[7], "x"),
+}
+
+
+def to_best(comparisons):
+    """Comparisons of the best row of each of PLACE with every other that differs in one thing.
+
+    comparisons: of `compare.compare`. The best row has the highest mean of all but floors. Returns
+    DataFrame: PLACE, `best` and `row` (what tells them apart), KEYS of the best, `differ`, `mean`,
+    `difference` of the row to the best, `low`, `high`, `p_holm`, `n_patients`, `verdict`, `leak`,
+    `holes`.
+    """
+    pairs = comparisons[comparisons["differ"] != "panel"]
+    both = pd.concat([pairs[pairs["differ"] != "floor"], swapped(pairs)])  # b may be the best
+    for key in DIFFER:
+        own = both["differ"].isin([key, "floor"] if key == "loss" else [key])
+        both[key] = both["b"].where(own, both[key])
+    best = both.sort_values("mean_b", ascending=False, kind="stable").drop_duplicates(PLACE)
+    of_best = both.reset_index().merge(best[KEYS], on=KEYS).sort_values("index", kind="stable")
+    of_best["place"] = of_best.groupby(PLACE, sort=False).ngroup()
+    of_best["kind"] = of_best["differ"].map([*DIFFER, "floor"].index)
+    order = {"place": True, "kind": True, "difference": False}
+    of_best = of_best.sort_values(list(order), ascending=list(order.values()), kind="stable")
+    columns = [*KEYS, "differ", "a", "mean_a", "difference", "low", "high", "p_holm"]
+    columns += ["n_patients", "verdict", "leak", "holes"]
+    return of_best[columns].rename(columns={"a": "row", "mean_a": "mean"}).reset_index(drop=True)
+
+
+def html(comparisons, source):
+    """The page of `to_best`, for the report."""
+    found = to_best(comparisons)
+    shown = found.drop(columns=[key for key in KEYS if found[key].nunique() < 2 and key != "loss"])
+    numbers = ["mean", "difference", "low", "high", "p_holm"]
+    shown[numbers] = shown[numbers].map(lambda x: "–" if pd.isna(x) else f"{x:.3f}")
+    text = shown.rename(columns=lambda name: name.replace("_", " ")).to_html(index=False, border=0)
+    said = f"All {len(comparisons)} pairs are in comparisons.tsv."
+    return tables.page(text, [said, source])
+
+
+def forest(comparisons):
+    """Differences of each row to the best of its cohort, with 95 % intervals, coloured by verdict.
+
+    comparisons: of `compare.compare`.
+    """
+    found = to_best(comparisons)
+    if found.empty:
+        return empty("there are no two rows to compare")
+    varying = [key for key in KEYS if key not in PLACE and found[key].nunique() > 1]
+    panels = list(found.groupby(PLACE, sort=False))
+    titled = [key for key in PLACE if found[key].nunique() > 1] or ["cohort"]
+    with plt.rc_context(STYLE):
+        longest = max(len(rows) for _, rows in panels)
+        figure, axes = grid(len(panels), width=4.4, height=1.3 + 0.19 * longest)
+        for axis, (_, rows) in zip(axes, panels, strict=True):
+            _draw(axis, rows)
+            best = rows.iloc[0]
+            title = ", ".join(best[key].replace("_", " ") for key in titled)
+            n = "–".join(map(str, sorted({rows["n_patients"].min(), rows["n_patients"].max()})))
+            name = ", ".join(best[key] for key in dict.fromkeys([*varying, "loss"]))
+            axis.set_title(f"{title} (patients: {n})\nless {name}", fontsize=8)
+            axis.set_xlabel("difference in Spearman")
+        handles = [
+            plt.Line2D([], [], color=colour, marker=marker, ms=5, lw=1, label=name)
+            for name, (colour, marker) in LOOKS.items()
+        ]
+        figure.legend(handles=handles, loc="outside upper left", ncols=4, frameon=False, fontsize=8)
+    return figure
+
+
+def _draw(axis, rows):
+    """Rows of one panel; intervals are cut that would leave the differences no room."""
+    reach = 4 * max(rows["difference"].abs().max(), 0.01)
+    for y, row in enumerate(rows.to_dict("records")):
+        colour, marker = LOOKS[_kind(row["verdict"])]
+        axis.plot([row["low"], row["high"]], [y, y], color=colour, lw=1)
+        axis.plot(row["difference"], y, marker, color=colour, ms=4)
+    axis.axvline(0, color="#999999", lw=0.6)
+    ends = rows[["low", "high", "difference"]].clip(-reach, reach)
+    axis.set_xlim(ends.min(axis=None) - 0.05 * reach, max(ends.max(axis=None), 0) + 0.05 * reach)
+    several = rows["differ"].nunique() > 1
+    names = [
+        f"{row['differ']}: {row['row']}" if several else row["row"]
+        for row in rows.to_dict("records")
+    ]
+    axis.set_yticks(range(len(rows)), names, fontsize=7)
+    axis.set_ylim(len(rows) - 0.4, -0.6)
+
+
+def _kind(verdict):
+    return next((kind for kind in LOOKS if kind in verdict), "leaks")

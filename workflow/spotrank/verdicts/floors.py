@@ -1,0 +1,21 @@
+"""Which rows are floors, and what they stand beside."""
+
+from spotrank.fitting.heads import OF_FLOORS
+
+OF_ALL = "none"  # the encoder of floors that look at no embedding
+SETTING = ["cohort", "split", "panel"]
+
+
+def is_floor(frame):
+    """Whether each row is a floor; what stands alone is none."""
+    floors = frame["head"].isin(OF_FLOORS)
+    return floors & ~floors.all()
+
+
+def floors_of(frame, rows):
+    """The floors in `frame` that `rows`, of one setting, stand above: of their spots, genes and
+    folds, and of their encoder if of any."""
+    setting = rows.iloc[0]
+    own = frame[is_floor(frame)]
+    same = (own[SETTING] == setting[SETTING]).all(axis=1)
+    return own[same & own["encoder"].isin([OF_ALL, setting["encoder"]])]
