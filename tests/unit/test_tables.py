@@ -179,3 +179,14 @@ def test_what_was_planned_and_is_not_there_is_marked():
     lines = [" ".join(line.split()) for line in tables.markdown(text_of, []).splitlines()]
     assert "| mse | <u>0.150</u> | 0.350 | – ‡ | – ‡ |" in lines
     assert "| strank_list | **0.350** | – ‡ | – ‡ | – ‡ |" in lines
+
+
+def test_what_is_reached_of_the_ceiling_is_said():
+    there = scores().assign(ceiling_spearman=0.8, ceiling_flag="")
+    said = tables.ceilings(summarise(there))
+    # the best of a: folds .3 and .4 of .8
+    assert said[0] == (
+        "a: the ceiling of sampling noise is 0.800, of which strank_list reaches 44%, the most."
+    )
+    assert len(said) == 2
+    assert tables.ceilings(summarise(there.assign(ceiling_flag="may not vary at all"))) == []

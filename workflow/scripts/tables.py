@@ -30,7 +30,13 @@ with job(snakemake.log[0]):
     summary = best.beside(summary, scores, params.persons)
     numbers, leaks, lacking = tables.wide(summary)
     places, apart = tables.verdicts(numbers, pairs)
-    below = [*tables.notes(leaks), *tables.notes(lacking, "‡"), *apart, known["source"]]
+    below = [
+        *tables.notes(leaks),
+        *tables.notes(lacking, "‡"),
+        *apart,
+        *tables.ceilings(summary),
+        known["source"],
+    ]
     text_of = partial(tables.formatted, numbers, leaks, lacking, places)
     of_samples = samples.table(
         known["samples"], params.plans, params.written, params.patients, params.sections

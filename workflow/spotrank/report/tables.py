@@ -119,6 +119,21 @@ def notes(marks, sign="†"):
     return [f"{sign} {column}: {text}." for column, texts in said.items() for text in texts]
 
 
+def ceilings(summary):
+    """What sampling noise leaves to be reached, and how much of that is, a sentence a cohort and
+    split; floors aside."""
+    rows = summary[~is_floor(summary) & summary["spearman_share"].notna()]
+    said = []
+    for (cohort, split), own in rows.groupby(["cohort", "split"], sort=False):
+        where = cohort + (f", {split}" if _varies(summary, "split") else "")
+        best = own.loc[own["spearman_share"].idxmax()]
+        said.append(
+            f"{where}: the ceiling of sampling noise is {best['ceiling_spearman']:.3f}, of which "
+            f"{best['loss']} reaches {best['spearman_share']:.0%}, the most."
+        )
+    return said
+
+
 def formatted(numbers, leaks, holes, places, best, second):
     """The table as text, three decimals; best and second are formats such as '**{}**'.
 

@@ -6,9 +6,10 @@ with what was observed. Empirical Bayes tells how well, from the counts alone (d
     c_i ~ Poisson(L_i p_i),  log p_i = log m + beta l_i + q_i,  q_i ~ N(shift - sigma² / 2, sigma²)
 
 c_i are the counts of a gene in spot i, L_i what the spot is scaled by, l_i = log L_i less its mean,
-m = sum of c / sum of L. Each (sigma, beta), at its likeliest shift, is weighed by its marginal
-likelihood and by N(0, .25²) of beta. Under each, the posterior of p_i on a grid gives the expected
-rank of p_i, and with the observed ranks the expected correlation. The ceiling is the mean over all.
+m = sum of c / sum of L. Each (sigma, beta) is weighed by its marginal likelihood over all shifts and
+by N(0, .25²) of beta. Under each, at its likeliest shift, the posterior of p_i on a grid gives the
+expected rank of p_i, and with the observed ranks the expected correlation. The ceiling is the mean
+over all.
 
 On a grid of equal steps in log p, a move by beta l_i is one of the index. Spots with one count and
 nearly one L share a posterior: a sparse gene has some hundred such cells, whatever its spots.
@@ -132,8 +133,8 @@ def _cells(spots, where, count):
 
 @njit(nogil=True, cache=True, fastmath={"reassoc", "contract", "nsz"})
 def _expected(count, depth, n_of, observed, log_mean, log_target, betas, priors, grid):
-    """Log evidence `(n_betas, n_sigmas)` of each prior at its likeliest shift, and the expected
-    Spearman's and Pearson's correlation under it `(2, n_betas, n_sigmas)`.
+    """Log evidence `(n_betas, n_sigmas)` of each prior over all shifts, and the expected Spearman's
+    and Pearson's correlation at the likeliest `(2, n_betas, n_sigmas)`.
 
     count, depth (l), n_of, observed: of `_cells`; log_mean: log of the mean of c at l = 0, q = 0;
     log_target: log of what the target is log1p of at q = 0.
@@ -166,7 +167,7 @@ def _expected(count, depth, n_of, observed, log_mean, log_target, betas, priors,
                     sums[s, t] += n_of[i] * np.log(marginal[i, s, t])
         for s in range(n_sigmas):
             t = sums[s].argmax()
-            evidence[b, s] = sums[s, t]
+            evidence[b, s] = sums[s, t] + np.log(np.exp(sums[s] - sums[s, t]).sum())
             # how the spots' p is distributed, and the share that lies below each
             spread = np.zeros(n_wide)
             for i in range(n_cells):
