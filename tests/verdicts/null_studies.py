@@ -17,6 +17,8 @@ from spotrank.fitting.losses import LOSSES
 from spotrank.verdicts.compare import compare
 from spotrank.verdicts.summary import BESIDE, METRICS, summarise
 
+NUMBERS = (*METRICS, *BESIDE, "train_pearson", "moran_observed", "moran_predicted")
+
 # Standard deviations of what a score is made of, by an analysis of variance of real scores
 # (config/examples/her2st.yaml), but of patients, whom two tell next to nothing of: those of a
 # simulated cohort.
@@ -55,7 +57,7 @@ def null_scores(rng, patients):
     loss, slide, gene, seed = (index.ravel() for index in np.indices(score.shape))
     named = {"split": "s", "encoder": "e", "panel": "p", "head": "linear", "auxiliary": "none"}
     table = pd.DataFrame(named | {"cohort": "c", "leak": ""}, index=range(score.size))
-    numbers = dict.fromkeys((*METRICS, *BESIDE), score.ravel())
+    numbers = dict.fromkeys(NUMBERS, score.ravel()) | {"ceiling_flag": ""}
     return table.assign(
         loss=pd.Categorical.from_codes(loss, list(LOSSES)),
         fold=slide // SLIDES,

@@ -54,7 +54,8 @@ def html(comparisons, source):
 
 
 def forest(comparisons):
-    """Differences of each row to the best of its cohort, with 95 % intervals, coloured by verdict.
+    """Differences of each row to the best of its cohort, with 95 % intervals, coloured by verdict;
+    those to floors, which are large, in panels of their own.
 
     comparisons: of `compare.compare`.
     """
@@ -62,18 +63,19 @@ def forest(comparisons):
     if found.empty:
         return empty("there are no two rows to compare")
     varying = [key for key in KEYS if key not in PLACE and found[key].nunique() > 1]
-    panels = list(found.groupby(PLACE, sort=False))
+    panels = list(found.groupby([*PLACE, found["differ"] == "floor"], sort=False))
     titled = [key for key in PLACE if found[key].nunique() > 1] or ["cohort"]
     with plt.rc_context(STYLE):
         longest = max(len(rows) for _, rows in panels)
-        figure, axes = grid(len(panels), width=4.4, height=1.3 + 0.19 * longest)
-        for axis, (_, rows) in zip(axes, panels, strict=True):
+        figure, axes = grid(len(panels), width=4.4, height=1.3 + 0.19 * longest, columns=4)
+        for axis, ((*_, floors), rows) in zip(axes, panels, strict=True):
             _draw(axis, rows)
             best = rows.iloc[0]
             title = ", ".join(best[key].replace("_", " ") for key in titled)
             n = "–".join(map(str, sorted({rows["n_patients"].min(), rows["n_patients"].max()})))
             name = ", ".join(best[key] for key in dict.fromkeys([*varying, "loss"]))
-            axis.set_title(f"{title} (patients: {n})\nless {name}", fontsize=8)
+            what = f"{'floors ' if floors else ''}less {name}"
+            axis.set_title(f"{title} (patients: {n})\n{what}", fontsize=8)
             axis.set_xlabel("difference in Spearman")
         handles = [
             plt.Line2D([], [], color=colour, marker=marker, ms=5, lw=1, label=name)

@@ -23,7 +23,7 @@ def scores_by_loss(scores):
         losses, floors = (list(dict.fromkeys(runs.loc[own, "loss"])) for own in (~floor, floor))
         losses += floors
         first_floor = len(losses) - len(floors)
-        figure, axes = grid(len(panels), height=1.2 + 0.3 * len(losses), columns=2)
+        figure, axes = grid(len(panels), width=5.6, height=1.2 + 0.25 * len(losses), columns=2)
         rng = np.random.default_rng(0)
         for axis, (title, rows) in zip(axes, panels, strict=True):
             folds = sorted(rows["fold"].unique())

@@ -6,10 +6,10 @@ with what was observed. Empirical Bayes tells how well, from the counts alone (d
     c_i ~ Poisson(L_i p_i),  log p_i = log m + beta l_i + q_i,  q_i ~ N(shift - sigma² / 2, sigma²)
 
 c_i are the counts of a gene in spot i, L_i what the spot is scaled by, l_i = log L_i less its mean,
-m = sum of c / sum of L. Each (sigma, beta) is weighed by its marginal likelihood over all shifts and
-by N(0, .25²) of beta. Under each, at its likeliest shift, the posterior of p_i on a grid gives the
-expected rank of p_i, and with the observed ranks the expected correlation. The ceiling is the mean
-over all.
+m = sum of c / sum of L. Each (sigma, beta) is weighed by its marginal likelihood over all shifts
+and by N(0, .25²) of beta. Under each, at its likeliest shift, the posterior of p_i on a grid gives
+the expected rank of p_i, and with the observed ranks the expected correlation. The ceiling is the
+mean over all.
 
 On a grid of equal steps in log p, a move by beta l_i is one of the index. Spots with one count and
 nearly one L share a posterior: a sparse gene has some hundred such cells, whatever its spots.
