@@ -9,6 +9,7 @@ import re
 import bad_configs
 import bad_files
 import bad_given
+import bad_runs
 import bad_sets
 import bad_slides
 import bad_tables
@@ -37,6 +38,7 @@ KINDS = {
     "given embeddings": (bad_given.GIVEN, bad_given.check_given),
     "numbers of given embeddings": (bad_given.GIVEN_NUMBERS, bad_given.check_given_numbers),
     "genes.file": (bad_files.GENES, bad_files.check_genes),
+    "table of own runs": (bad_runs.RUNS, bad_runs.check_runs),
     "genes.sets": (bad_sets.SETS, bad_sets.check_sets),
     "torch weights": (bad_files.WEIGHTS, bad_files.check_weights(".pth")),
     "safetensors": (bad_files.SAFETENSORS, bad_files.check_weights(".safetensors")),

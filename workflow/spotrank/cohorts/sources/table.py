@@ -30,7 +30,7 @@ def _numbers(text):
 
 def read(path, columns=HEST):
     """`read_table`, once as long as the file stays."""
-    return _read(path, path.stat().st_mtime_ns, columns)
+    return _read(path, path.stat().st_mtime_ns if path.exists() else None, columns)
 
 
 @cache  # one table serves many cohorts
