@@ -4,23 +4,22 @@ from spotrank.study.files import Files
 from spotrank.study.study import Study
 
 HEAD = "id,patient,folder,image\nB,P2,a,a.tif\n"
-WHOLE = HEAD + "A,P1,a,a.txt\n"
+WHOLE = HEAD + "A,P1,a,a.tif\n"
 # what is in the table, what else the cohort's part of the config and the config say
 RUNS = {
     "no table": ((None,), "samples.csv: no such file; put it there"),
     "no column of folders": (
-        ("id,patient,image\nA,P1,a.txt\n",),
+        ("id,patient,image\nA,P1,a.tif\n",),
         "lacks the column 'folder'; add it",
     ),
-    "no folder": ((HEAD + "A,P1,,a.txt\n",), "'A' has no 'folder'; name its path there"),
+    "no folder": ((HEAD + "A,P1,,a.tif\n",), "'A' has no 'folder'; name that of the run"),
     "a folder that is not there": (
-        (HEAD + "A,P1,b,a.txt\n",),
+        (HEAD + "A,P1,b,a.tif\n",),
         "the 'folder' b of 'A' is not there; correct the path, which is taken from the table's",
     ),
-    "no image": ((HEAD + "A,P1,a,\n",), "'A' has no 'image'; name its path there"),
-    "an image that is no picture": ((WHOLE,), "a.txt: not a slide that OpenSlide reads"),
+    "no image": ((HEAD + "A,P1,a,\n",), "'A' has no 'image'; name its slide"),
     "query that finds nothing": (
-        (WHOLE, {"query": {"patient": "P2"}}),
+        (WHOLE, {"query": {"patient": "P3"}}),
         "cohorts.c.query finds no sample; widen the query",
     ),
     "query of no column": (
@@ -38,7 +37,6 @@ def check_runs(edit, folder, config):
     text, of_cohort, of_config = (*edit, {}, {})[:3]
     path = folder / "samples.csv"
     (folder / "a").mkdir()
-    (folder / "a.txt").write_text("no picture")
     (folder / "a.tif").symlink_to(folder / "wsis/SIM1.tif")
     if text is not None:
         path.write_text(text)
