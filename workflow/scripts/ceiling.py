@@ -16,7 +16,7 @@ with job(snakemake.log[0]):
     began, given, params = provenance.now(), snakemake.input, dict(snakemake.params.items())
     spots, parents = read_h5ad(given.spots), [provenance.read(given.spots)]
     if "panel" in given.keys():  # noqa: SIM118 (a list with names)
-        genes, of_panel = panel.load(given.panel)
+        genes, of_panel = panel.load(given.panel[0])
         spots, parents = spots[:, genes], [*parents, of_panel]
     total = expression.total(spots.X, spots.obs["library"].to_numpy(), params["scaling"])
     found = ceiling.ceilings(spots.X, total)
