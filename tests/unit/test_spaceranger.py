@@ -13,7 +13,7 @@ from scipy import io
 
 from spotrank.base.store import InputError
 from spotrank.cohorts import simulate
-from spotrank.cohorts.sources import frame, spaceranger, tenx
+from spotrank.cohorts.sources import frame, spaceranger, tenx, tissue_positions
 
 # folder: spots, genes, sum; a barcode with its x, y and counts; µm/px
 READ = {
@@ -68,7 +68,7 @@ def test_what_can_t_be_a_section_is_refused(name, layouts):
 def test_pitch_and_picture_of_a_mirrored_grid(layouts):
     """A section without counts: µm/px by its pitch, the size of its slide by the small copy."""
     spatial = layouts / "visium_cytassist_6_5mm_image/spatial"
-    positions, scales = tenx.read_positions(tenx.positions_of(spatial)), {}
+    positions, scales = tissue_positions.read(tissue_positions.find(spatial)), {}
     assert spaceranger._um_per_px(positions, scales, spatial) == pytest.approx(0.27368, abs=1e-5)
     of = spaceranger.frame_of(spatial, spaceranger.read_scales(spatial))
     with Image.open(of.picture) as small:

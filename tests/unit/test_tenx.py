@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tenx_files import BARCODES, COUNTS, IDS, NAMES, TYPES, cut, positions, write_h5, write_mex
 
 from spotrank.base.store import InputError
-from spotrank.cohorts.sources import tenx
+from spotrank.cohorts.sources import tenx, tissue_positions
 
 V1, V2, HD = (
     "visium_v1_raw_visiumio/section1/outs",
@@ -67,7 +67,7 @@ def test_real_matrices_in_two_forms(layouts):
     counts, _, _ = tenx.read_matrix(outs / "raw_feature_bc_matrix")
     assert counts.shape == (50, 50)
     assert counts.sum() == 682
-    tissue = tenx.read_positions(tenx.positions_of(outs / "spatial"))["in_tissue"]
+    tissue = tissue_positions.read(tissue_positions.find(outs / "spatial"))["in_tissue"]
     both = (outs / "raw_feature_bc_matrix", outs / "raw_feature_bc_matrix.h5")
     for path, expected in zip(both, (622, 384), strict=True):
         counts, _, barcodes = tenx.read_matrix(path)
@@ -88,7 +88,7 @@ def test_names_are_not_unique_but_ids_are(layouts):
 @pytest.mark.parametrize("folder", POSITIONS)
 def test_real_positions(layouts, folder):
     lines, tissue, barcode, x, y = POSITIONS[folder]
-    places = tenx.read_positions(tenx.positions_of(layouts / folder / "spatial"))
+    places = tissue_positions.read(tissue_positions.find(layouts / folder / "spatial"))
     assert len(places) == lines
     assert places["in_tissue"].sum() == tissue
     assert places.loc[barcode, ["x", "y"]].tolist() == pytest.approx([x, y], abs=1e-4)
@@ -315,7 +315,7 @@ FORMS = {
 @pytest.mark.parametrize("form", FORMS)
 def test_every_file_of_positions_is_read_alike(tmp_path, form):
     FORMS[form](tmp_path / "a")
-    found = tenx.read_positions(tmp_path / "a")
+    found = tissue_positions.read(tmp_path / "a")
     assert found.index.tolist() == PLACES["barcode"].tolist()
     assert found["in_tissue"].dtype == bool
     assert found["x"].tolist() == [5, 15, 25, 5, 15, 25]
@@ -339,27 +339,27 @@ BAD_POSITIONS = {
 def test_bad_positions(tmp_path, case, write):
     edit, said = BAD_POSITIONS[case]
     getattr(edit(PLACES), write)(tmp_path / "a", index=False)
-    refused(lambda: tenx.read_positions(tmp_path / "a"), said)
+    refused(lambda: tissue_positions.read(tmp_path / "a"), said)
 
 
 def test_files_that_are_no_positions(tmp_path):
     (tmp_path / "a").write_bytes(b"PAR1 and no more")
-    refused(lambda: tenx.read_positions(tmp_path / "a"), "not a readable file of positions")
+    refused(lambda: tissue_positions.read(tmp_path / "a"), "not a readable file of positions")
     (tmp_path / "a").write_bytes(b"\xff\xfe\x00\x80")
-    refused(lambda: tenx.read_positions(tmp_path / "a"), "not a readable file of positions")
-    refused(lambda: tenx.read_positions(tmp_path / "b"), "no such file")
-    refused(lambda: tenx.positions_of(tmp_path), "holds no file of positions")
+    refused(lambda: tissue_positions.read(tmp_path / "a"), "not a readable file of positions")
+    refused(lambda: tissue_positions.read(tmp_path / "b"), "no such file")
+    refused(lambda: tissue_positions.find(tmp_path), "holds no file of positions")
 
 
 def test_barcodes_and_positions_of_two_runs(tmp_path):
     PLACES.to_csv(tmp_path / "a", index=False)
-    places = tenx.read_positions(tmp_path / "a")
+    places = tissue_positions.read(tmp_path / "a")
     own = places.index[::-1]
-    assert tenx.match(own, places, np.ones(6), "m").tolist() == [5, 4, 3, 2, 1, 0]
+    assert tissue_positions.match(own, places, np.ones(6), "m").tolist() == [5, 4, 3, 2, 1, 0]
     many = pd.Index([*own] * 4 + ["other"])
-    assert tenx.match(many, places, np.ones(25), "m")[-1] == -1
+    assert tissue_positions.match(many, places, np.ones(25), "m")[-1] == -1
     some = pd.Index([own[0], "b", "c"])
     refused(
-        lambda: tenx.match(some, places, np.array([5, 6, 7]), "m"),
+        lambda: tissue_positions.match(some, places, np.array([5, 6, 7]), "m"),
         "m: 1 of its 3 barcodes have a position, 1 of them in tissue with 5 of 18 counts",
     )

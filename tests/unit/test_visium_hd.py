@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tenx_files import cut, positions, write_h5
 
 from spotrank.base.store import InputError
-from spotrank.cohorts.sources import tenx, visium_hd
+from spotrank.cohorts.sources import tissue_positions, visium_hd
 
 UM_PER_PX = 0.25
 STEP = 16 / UM_PER_PX  # px from bin to bin
@@ -81,7 +81,7 @@ def test_2_um_are_refused(layouts):
 )
 def test_real_grids(layouts, folder, bin_um, um_per_px, degrees, extent):
     spatial = layouts / folder / "spatial"
-    places = tenx.read_positions(tenx.positions_of(spatial))
+    places = tissue_positions.read(tissue_positions.find(spatial))
     grid, off = visium_hd.grid_of(places, spatial)
     scales = visium_hd.read_scales(spatial)
     told, spacing = um_per_px
@@ -98,7 +98,7 @@ def test_real_grids(layouts, folder, bin_um, um_per_px, degrees, extent):
 def test_a_real_grid_read_bin_by_bin(layouts, tmp_path):
     folder = tmp_path / "square_016um"
     shutil.copytree(layouts / "visium_hd_seurat/binned_outputs/square_016um", folder)
-    places = tenx.read_positions(folder / "spatial/tissue_positions.parquet")
+    places = tissue_positions.read(folder / "spatial/tissue_positions.parquet")
     counts = np.random.default_rng(0).poisson(1, (len(places), 2))
     write_h5(
         folder / "filtered_feature_bc_matrix.h5", counts, places.index, ["A", "B"], ["A", "B"], None

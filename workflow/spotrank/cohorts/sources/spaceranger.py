@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from spotrank.base.store import InputError, in_a_line, read_text
-from spotrank.cohorts.sources import tenx
+from spotrank.cohorts.sources import tenx, tissue_positions
 from spotrank.cohorts.sources.sample import Frame, Sample
 
 FILES = [
@@ -39,7 +39,7 @@ def read(row, side_um):
         raise InputError(f"{outs}: has no folder 'spatial'; give that of the run's outputs (outs).")
     if (spatial / "tissue_positions.parquet").exists():
         raise InputError(f"{outs}: is of Visium HD; use source: visium_hd.")
-    positions = tenx.read_positions(tenx.positions_of(spatial))
+    positions = tissue_positions.read(tissue_positions.find(spatial))
     scales = read_scales(spatial)
     um_per_px = _um_per_px(positions, scales, spatial)
     if scales.get("regist_target_img_scalef") == 1 and um_per_px > COARSE:
@@ -51,7 +51,9 @@ def read(row, side_um):
     counts, genes, barcodes, left_out = tenx.read_genes(path)
     chosen, barcodes_there = _of_section(barcodes, positions.index, row, path)
     counts, barcodes = counts[chosen], barcodes[chosen]
-    place = tenx.match(barcodes_there, positions, np.asarray(counts.sum(1)).ravel(), path)
+    place = tissue_positions.match(
+        barcodes_there, positions, np.asarray(counts.sum(1)).ravel(), path
+    )
     kept = np.flatnonzero((place >= 0) & positions["in_tissue"].to_numpy()[place])
     if not len(kept):
         raise InputError(f"{path}: no barcode of it is in tissue by {spatial}; check both.")

@@ -12,17 +12,7 @@ from spotrank.base.store import InputError, in_a_line, refuse_links, unreadable
 
 MATRICES = {"filtered": "filtered_feature_bc_matrix", "raw": "raw_feature_bc_matrix"}
 GENES = "Gene Expression"
-POSITIONS = {  # columns of a positions file, in its order, and what they are called here
-    "barcode": "barcode",
-    "in_tissue": "in_tissue",
-    "array_row": "array_row",
-    "array_col": "array_col",
-    "pxl_row_in_fullres": "y",
-    "pxl_col_in_fullres": "x",
-}
-POSITIONS_FILES = ("tissue_positions.parquet", "tissue_positions.csv", "tissue_positions_list.csv")
 BLOCK = 2**24  # counts in memory at a time
-UNMATCHED = 0.05  # share of barcodes without a place from which on the files are two runs'
 
 
 def outs_of(folder):
@@ -123,60 +113,6 @@ def gene_expression(counts, features, path):
         for kind, of in ((kind, (types == kind).to_numpy()) for kind in types[~genes].unique())
     }
     return counts[:, genes], features[genes], found
-
-
-def positions_of(spatial):
-    """Path of the file of positions in a run's folder `spatial`; `InputError` if there is none."""
-    if path := called(spatial, *POSITIONS_FILES):
-        return path
-    raise InputError(
-        f"{spatial}: holds no file of positions ({', '.join(POSITIONS_FILES)}); get the folder "
-        "again."
-    )
-
-
-def read_positions(path):
-    """Positions of spots or bins by barcode: `in_tissue` (bool), `array_row`, `array_col` (int),
-    `y`, `x` (px of the full-resolution image).
-
-    path: Parquet, or CSV, gzipped or not, with or without a header, which the first line tells and
-    not the name. `InputError` for anything else.
-    """
-    with reading(path, "file of positions"):
-        table = _table(path)
-    missing = [name for name in POSITIONS if name not in table]
-    if missing:
-        raise InputError(
-            f"{path}: lacks the column '{missing[0]}'; take the file of positions as Space Ranger "
-            "wrote it."
-        )
-    table = table[list(POSITIONS)].rename(columns=POSITIONS)
-    table = table.set_index(pd.Index(texts(table.pop("barcode")), name="barcode"))
-    if not _are_positions(table):
-        raise InputError(
-            f"{path}: is not one line a barcode with in_tissue 0 or 1, row, column and px; take "
-            "the file of positions as Space Ranger wrote it."
-        )
-    return table.astype(
-        {"in_tissue": bool, "array_row": int, "array_col": int, "y": float, "x": float}
-    )
-
-
-def match(barcodes, positions, counts, matrix):
-    """Row of `positions` of each barcode, −1 for what has none; `InputError` if that are many.
-
-    counts: sum of each barcode `(n,)`, to say how much has a place; matrix: path of their file.
-    """
-    rows = positions.index.get_indexer(barcodes)
-    has = rows >= 0
-    if len(has) == 0 or (~has).mean() > UNMATCHED:
-        tissue = has & positions["in_tissue"].to_numpy()[rows]
-        raise InputError(
-            f"{matrix}: {has.sum():,} of its {len(has):,} barcodes have a position, "
-            f"{tissue.sum():,} of them in tissue with {counts[tissue].sum():,.0f} of "
-            f"{counts.sum():,.0f} counts; take matrix and positions of one run."
-        )
-    return rows
 
 
 def names_of_squares(squares, side_um):
@@ -328,39 +264,3 @@ def _features(ids, names, types):
     """Features as `read_names` returns them."""
     features = pd.DataFrame({"id": ids, "type": "" if types is None else types})
     return features.set_index(pd.Index((ids if names is None else names).to_numpy()))
-
-
-def _are_positions(table):
-    try:
-        numbers = table.astype(float)
-    except (ValueError, TypeError):
-        return False
-    whole = numbers[["in_tissue", "array_row", "array_col"]]
-    return bool(
-        len(table)
-        and np.isfinite(numbers).all(axis=None)
-        and (whole % 1 == 0).all(axis=None)
-        and numbers["in_tissue"].isin((0, 1)).all()
-        and table.index.is_unique
-    )
-
-
-def _table(path):
-    """A table of positions with the columns' names as Space Ranger writes them."""
-    import pyarrow.parquet as pq
-
-    with open(path, "rb") as file:
-        if file.read(4) == b"PAR1":
-            columns = [name for name in pq.read_schema(path).names if name in POSITIONS]
-            return pq.read_table(path, columns=columns).to_pandas(ignore_metadata=True)
-    with plain(path) as file:
-        first = file.readline().decode("utf-8-sig")
-    header = not any(sign.isdigit() for sign in first)
-    with plain(path) as file:
-        return pd.read_csv(
-            file,
-            header=0 if header else None,
-            names=None if header else list(POSITIONS),
-            index_col=False,
-            encoding="utf-8-sig",
-        )

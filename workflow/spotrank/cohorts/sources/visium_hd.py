@@ -9,7 +9,7 @@ from scipy import sparse
 
 from spotrank.base.store import InputError
 from spotrank.base.words import typed
-from spotrank.cohorts.sources import tenx
+from spotrank.cohorts.sources import tenx, tissue_positions
 from spotrank.cohorts.sources.sample import Sample
 from spotrank.cohorts.sources.spaceranger import frame_of, read_scales
 
@@ -42,8 +42,8 @@ def read(row, side_um):
     """
     folder, bin_um = _bins(Path(row["folder"]), row.get("bin"), side_um)
     spatial = folder / "spatial"
-    places = tenx.positions_of(spatial)
-    positions = tenx.read_positions(places)
+    places = tissue_positions.find(spatial)
+    positions = tissue_positions.read(places)
     scales = read_scales(spatial)
     grid, off = grid_of(positions, places)
     um_per_px = _um_per_px(scales, bin_um, grid, spatial)
@@ -57,7 +57,7 @@ def read(row, side_um):
     at = positions.index.get_indexer(barcodes)
     of_barcode = np.where((at >= 0) & tissue[at], of_bin[at], -1)
     counts, totals = _pool(tenx.read_counts(matrix, features, barcodes), of_barcode, len(squares))
-    tenx.match(barcodes, positions, totals, matrix)
+    tissue_positions.match(barcodes, positions, totals, matrix)
     kept = np.bincount(of_bin[tissue], minlength=len(squares)) >= IN_TISSUE * n**2
     if not kept.any():
         raise InputError(

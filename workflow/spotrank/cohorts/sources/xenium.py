@@ -9,7 +9,7 @@ import pandas as pd
 from scipy import sparse
 
 from spotrank.base.store import InputError, in_a_line, read_text
-from spotrank.cohorts.sources import tenx
+from spotrank.cohorts.sources import tenx, tissue_positions
 from spotrank.cohorts.sources.alignment import read_alignment
 from spotrank.cohorts.sources.sample import Sample
 
@@ -168,7 +168,7 @@ def _cells(folder, to_px, um_per_px):
     cells = _read_cells(path)
     at = cells.index.get_indexer(ids)
     has = at >= 0
-    if not len(has) or (~has).mean() > tenx.UNMATCHED:
+    if not len(has) or (~has).mean() > tissue_positions.UNMATCHED:
         raise InputError(
             f"{matrix}: {has.sum():,} of its {len(ids):,} cells stand in {path.name}; take both "
             "of one run."
