@@ -76,6 +76,7 @@ def picture(looks, side_um):
         figure, axes = grid(len(looks), width=4.4, height=4.8, columns=columns)
         for axis, own in zip(axes, looks, strict=True):
             _panel(axis, own, side_um)
+        figure.get_layout_engine().set(h_pad=0.25)  # inches: titles stand out of what it measures
     return figure
 
 
