@@ -12,7 +12,7 @@ from scipy import sparse
 from test_fit import TRAINING, spots
 from torch.nn.functional import interpolate
 
-from spotrank.cohorts import simulate
+from spotrank.cohorts import simulate, slide_files
 from spotrank.encoders import embed, loading, registry, stored
 from spotrank.fitting import fit, predict, synthetic
 from spotrank.fitting.auxiliary import STRATEGIES
@@ -22,7 +22,7 @@ from spotrank.fitting.losses import LOSSES
 from spotrank.genes import panel
 from spotrank.genes.selections import SELECTIONS
 from spotrank.scoring import ceiling, score
-from spotrank.spots import expression, pair, slides
+from spotrank.spots import expression, pair
 from spotrank.spots.split import SHARES, parts
 
 PX = 0.5  # µm a pixel of the slide below
@@ -34,7 +34,7 @@ def simulate_(folder):
     paths = [folder / name for name in ("st/a.h5ad", "wsis/a.tif", "metadata/a.json")]
     simulate.write_sample(*paths, "SIM2", patients=2, spots=40, genes=20, seed=0)
     adata = anndata.read_h5ad(paths[0])
-    thumbnail, extent = slides.overview(paths[1], 64)
+    thumbnail, extent = slide_files.overview(paths[1], 64)
     return {
         "counts": adata.X.toarray(),
         "noise_free": np.asarray(adata.layers["noise_free"]),

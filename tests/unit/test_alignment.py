@@ -93,15 +93,16 @@ def test_keypoints_set_by_hand_are_off_and_that_is_said(row, tmp_path):
 def test_where_it_is_found(row, tmp_path):
     (tmp_path / "images").mkdir()
     refused("has no alignment of S1_he_image.ome.tif .*S1_he_imagealignment.csv", row)
-    path = matrix(tmp_path / "other_he_imagealignment.csv")
-    assert read(row)[1] == {"alignment": path.name}  # of the run's folder, whatever its name
+    other = matrix(tmp_path / "S1_if_imagealignment.csv")  # of another picture
     matrix(tmp_path / "images/S10_he_imagealignment.csv")
-    assert read(row)[1] == {"alignment": path.name}
-    matrix(tmp_path / "again_he_imagealignment.csv")
+    refused("has no alignment of S1_he_image.ome.tif", row)
+    path = matrix(tmp_path / "S1_he_imagealignment.csv")
+    assert read(row)[1] == {"alignment": path.name}  # of the run's folder
+    matrix(tmp_path / "S1_he_image_alignment.csv")
     refused("may both be the alignment of S1_he_image.ome.tif; name one", row)
     best = matrix(tmp_path / "images/S1_he_imagealignment.csv")
     assert read(row)[1] == {"alignment": best.name}
-    assert read(row, alignment=str(path))[1] == {"alignment": path.name}
+    assert read(row, alignment=str(other))[1] == {"alignment": other.name}
 
 
 def test_an_image_that_is_aligned(row):

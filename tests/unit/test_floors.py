@@ -1,6 +1,5 @@
 """Floors: their features, their heads, their cells in a study and their rows in tables."""
 
-from functools import partial
 from types import SimpleNamespace
 
 import anndata
@@ -10,7 +9,7 @@ import pytest
 import torch
 from test_fit import TRAINING, predictions
 from test_fit import spots as drawn
-from test_tables import scores
+from test_tables import scores, table_of
 
 from spotrank.base.store import InputError
 from spotrank.fitting import fit, heads
@@ -277,13 +276,12 @@ def with_floors(frame):
 
 
 def test_floors_stand_below_the_losses_and_are_never_best():
-    numbers, *marks = tables.wide(summarise(with_floors(scores())))
+    text_of, numbers, _ = table_of(with_floors(scores()))
     assert numbers.index.tolist() == [
         *("mse", "strank_list"), "depth (floor)", "nearest (floor)",
     ]  # fmt: skip
     plain, *_ = tables.wide(summarise(scores()))
     pd.testing.assert_frame_equal(numbers.iloc[:2], plain)
-    text_of = partial(tables.formatted, numbers, *marks)
     lines = [" ".join(line.split()) for line in tables.markdown(text_of, []).splitlines()]
     assert "| strank_list | **0.350** | **0.550** | **0.450** |" in lines
     assert "| nearest (floor) | 0.650 | 0.850 | 0.750 |" in lines

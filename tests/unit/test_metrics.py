@@ -68,3 +68,13 @@ def test_partial_is_the_correlation_of_what_is_left():
     )
     expected = np.corrcoef(left(a), left(b))[0, 1]
     assert metrics.partial(ab, ac, bc).item() == pytest.approx(expected)
+
+
+def test_a_score_that_is_no_number_has_no_correlation():
+    """Of a run that diverged: ranks of NaN would be the order of the spots."""
+    scores = torch.arange(10.0)[:, None].repeat(1, 2)
+    scores[3, 0] = float("nan")
+    assert metrics.ranks(scores).isnan().sum() == 1
+    found = metrics.spearman(scores, torch.arange(10.0)[:, None].expand(10, 2))
+    assert found[0].isnan()
+    assert found[1] == 1

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy import sparse, stats
 
-from spotrank.scoring import domains, score
+from spotrank.scoring import CEILINGS, domains, score
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ def test_columns_that_are_of_all_genes(fold):
         )
     for column in domains.COLUMNS:
         assert (found.groupby(["loss", "sample"])[column].nunique(dropna=False) == 1).all()
-    assert set(found.reset_index()) == set(score.COLUMNS) - {*score.CELL, "leak"} | {
+    assert set(found.reset_index()) == set(score.COLUMNS) - {*score.CELL, *CEILINGS, "leak"} | {
         "sample", "loss", "seed"
     }  # fmt: skip
 

@@ -15,8 +15,7 @@ from conftest import ROOT
 from PIL import Image
 
 from spotrank.base.store import InputError
-from spotrank.cohorts import slide_import
-from spotrank.spots import slides
+from spotrank.cohorts import slide_files, slide_import
 
 TILED = {"tile": (256, 256), "photometric": "rgb", "compression": "zlib"}
 
@@ -286,4 +285,4 @@ def test_memory_does_not_grow_with_the_picture(tmp_path):
         check=True,
     )
     assert int(peak.stdout) < 300_000  # kB; the picture has 369,000
-    assert slides.overview(tmp_path / "a.tif", 300)[1] == (12_000, 10_240)
+    assert slide_files.overview(tmp_path / "a.tif", 300)[1] == (12_000, 10_240)

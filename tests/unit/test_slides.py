@@ -91,20 +91,20 @@ def test_overview_is_the_thumbnail(cohort):
     path = cohort / "wsis/SIM1.tif"
     with openslide.OpenSlide(path) as slide:
         for side in (64, 500, 3000):
-            thumbnail, extent = slides.overview(path, side)
+            thumbnail, extent = slide_files.overview(path, side)
             np.testing.assert_array_equal(thumbnail, slide.get_thumbnail((side, side)))
             assert extent == slide.dimensions
 
 
 def test_overview_takes_means_of_a_large_level(cohort, monkeypatch):
     path = cohort / "wsis/SIM1.tif"
-    monkeypatch.setattr(slides, "OVERVIEW", 300_000)
-    monkeypatch.setattr(slides, "BLOCK", 256)
+    monkeypatch.setattr(slide_files, "OVERVIEW", 300_000)
+    monkeypatch.setattr(slide_files, "BLOCK", 256)
     with openslide.OpenSlide(path) as slide:
         whole = slide.read_region((0, 0), 0, slide.dimensions).convert("RGB").reduce(4)
     whole.thumbnail((300, 300), Image.Resampling.LANCZOS)
     monkeypatch.setattr(openslide.OpenSlide, "get_best_level_for_downsample", lambda *_: 0)
-    np.testing.assert_array_equal(slides.overview(path, 300)[0], whole)
+    np.testing.assert_array_equal(slide_files.overview(path, 300)[0], whole)
 
 
 def test_memory_of_an_overview_does_not_grow_with_the_slide(tmp_path):
@@ -119,8 +119,8 @@ def test_memory_of_an_overview_does_not_grow_with_the_slide(tmp_path):
         compression="zlib",
     )
     code = (
-        "import sys; from pathlib import Path; from spotrank.spots import slides;"
-        "assert slides.overview(sys.argv[1])[0].shape == (1200, 1200, 3);"
+        "import sys; from pathlib import Path; from spotrank.cohorts import slide_files;"
+        "assert slide_files.overview(sys.argv[1])[0].shape == (1200, 1200, 3);"
         "print(Path('/proc/self/status').read_text().split('VmHWM:')[1].split()[0])"
     )
     peak = subprocess.run(

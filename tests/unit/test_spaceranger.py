@@ -111,6 +111,24 @@ def test_another_level_is_scaled_to(run, tmp_path):
     assert half.found["slide"] == "0.5 of the picture's size"
 
 
+def test_a_scan_of_nearly_the_same_size_is_scaled_to_as_it_is(run, tmp_path):
+    outs, _, wsi, _ = run
+    whole, picture = imported(outs, wsi), Image.open(wsi).convert("RGB")
+    scan = picture.resize([round(1.015 * side) for side in picture.size])
+    simulate.write_pyramid(tmp_path / "scan.tif", np.asarray(scan), 1)
+    assert np.allclose(
+        imported(outs, tmp_path / "scan.tif").places, 1.015 * whole.places, rtol=1e-3
+    )
+
+
+def test_a_small_copy_is_no_slide(run, tmp_path):
+    outs, _, wsi, _ = run
+    small = Image.open(wsi).convert("RGB").reduce(8)
+    simulate.write_pyramid(tmp_path / "small.tif", np.asarray(small), 1)
+    with pytest.raises(InputError, match="too coarse for patches; give the picture"):
+        imported(outs, tmp_path / "small.tif")
+
+
 @pytest.mark.parametrize(
     ("turn", "words"),
     [

@@ -33,7 +33,7 @@ rule import_sample:
     conda:
         "../../envs/data.yaml"
     resources:
-        mem_mb=memory(4000, 10, "run"),
+        mem_mb=memory(4000, 1, "run"),
         runtime=minutes(120),
     params:
         source=lambda wildcards: study.cohorts[wildcards.cohort]["source"],

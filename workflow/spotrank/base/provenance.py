@@ -22,7 +22,7 @@ from spotrank.base.store import reading
 
 PACKAGES = (
     "torch", "timm", "transformers", "numpy", "scipy", "pandas", "pyarrow", "scikit-learn",
-    "igraph", "scanpy", "anndata", "h5py", "openslide-python", "pillow", "snakemake",
+    "igraph", "numba", "scanpy", "anndata", "h5py", "openslide-python", "pillow", "snakemake",
 )  # fmt: skip
 
 RECORD = {

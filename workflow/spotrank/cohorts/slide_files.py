@@ -1,10 +1,17 @@
 """Which file is a sample's slide, and what keeps OpenSlide from reading one."""
 
+import itertools
+import math
 from functools import cache
 from pathlib import Path
 
+import numpy as np
+from PIL import Image
+
 from spotrank.base.store import InputError, in_a_line
 
+OVERVIEW = 25_000_000  # px of the largest picture that is held at once ...
+BLOCK = 2048  # ... and side of what it is read by
 # what slides are called; a file of another name (.part, .xml, .png) is none, whatever it holds
 SUFFIXES = {
     *("bif", "btf", "czi", "dcm", "mrxs", "ndpi", "ome.tif", "ome.tiff", "qptiff", "scn", "svs"),
@@ -167,3 +174,44 @@ def _area(page):
 
 def _is_grey(page):
     return page.photometric in (0, 1)  # white or black is zero
+
+
+def overview(path, side=1200):
+    """A thumbnail of the whole slide and the slide's `(width, height)` in full-resolution px.
+
+    Memory does not grow with the slide: a level of more than `OVERVIEW` px is averaged by blocks.
+    """
+    with open_slide(path) as slide:
+        level = slide.get_best_level_for_downsample(max(slide.dimensions) / side)
+        width, height = slide.level_dimensions[level]
+        downsample = slide.level_downsamples[level]
+        # px a side that become one, a power of two, so that no tile is in two blocks
+        factor = 2 ** max(math.ceil(math.log2(width * height / OVERVIEW) / 2), 0)
+        small = Image.new("RGB", (math.ceil(width / factor), math.ceil(height / factor)))
+        for top, left in itertools.product(range(0, height, BLOCK), range(0, width, BLOCK)):
+            extent = (min(BLOCK, width - left), min(BLOCK, height - top))
+            origin = (round(left * downsample), round(top * downsample))
+            region = read_region(slide, path, origin, level, extent)
+            small.paste(region.reduce(factor), (left // factor, top // factor))
+        small.thumbnail((side, side), Image.Resampling.LANCZOS)
+        return np.asarray(small), slide.dimensions
+
+
+def read_region(slide, path, origin, level, extent):
+    """Part of a level as an RGB image, white where nothing was scanned, as glass is.
+
+    origin: upper left in full-resolution px; extent: in px of the level. Raises `InputError` for
+    what can't be read.
+    """
+    import openslide
+
+    try:
+        region = slide.read_region(tuple(map(int, origin)), level, extent)
+    except openslide.OpenSlideError as error:
+        raise InputError(
+            f"{path}: can't be read at ({origin[0]}, {origin[1]}) px, perhaps truncated "
+            f"({in_a_line(error)}); get it again."
+        ) from None
+    if region.getchannel("A").getextrema()[0] < 255:
+        region = Image.alpha_composite(Image.new("RGBA", region.size, "white"), region)
+    return region.convert("RGB")

@@ -2,7 +2,7 @@
 
 import matplotlib.pyplot as plt
 
-from spotrank.report.style import COLOURS, STYLE, best_loss, grid, panels_of
+from spotrank.report.style import COLOURS, STYLE, best_loss, empty, grid, panels_of
 
 LINE = {"color": "#999999", "lw": 0.8, "zorder": 0}
 
@@ -41,6 +41,8 @@ def beside_noise_free(scores):
     points = scores.drop_duplicates(["cohort", "sample", "gene"])
     cohorts = list(points.groupby("cohort", sort=False, observed=True))
     with plt.rc_context(STYLE):
+        if not cohorts:
+            return empty("of no cohort the noise-free mean is known")
         figure, axes = grid(len(cohorts))
         for axis, (cohort, rows) in zip(axes, cohorts, strict=True):
             told = rows["ceiling_flag"] == ""

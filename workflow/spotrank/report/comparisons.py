@@ -59,7 +59,7 @@ def forest(comparisons):
 
     comparisons: of `compare.compare`.
     """
-    found = to_best(comparisons)
+    found = to_best(comparisons).dropna(subset="difference")
     if found.empty:
         return empty("there are no two rows to compare")
     varying = [key for key in KEYS if key not in PLACE and found[key].nunique() > 1]

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.collections import EllipseCollection, PolyCollection
 
-from spotrank.cohorts import hest
+from spotrank.cohorts import hest, slide_files
 from spotrank.report.style import COLOURS, STYLE, grid
 from spotrank.spots import pair, quality, slides
 
@@ -81,7 +81,7 @@ def picture(looks, side_um):
 
 
 def _panel(axis, own, side_um):
-    image, extent = slides.overview(own.slide, SIDE)
+    image, extent = slide_files.overview(own.slide, SIDE)
     mm_per_px = own.known["um_per_px"] / 1000
     width, height = np.array(extent) * mm_per_px
     axis.imshow(image, extent=(0, width, height, 0), alpha=0.7)

@@ -3,8 +3,8 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
+from spotrank.cohorts import slide_files
 from spotrank.report.style import STYLE
-from spotrank.spots import slides
 
 
 def maps(title, spots, predicted, truth, scores, wsi=None):
@@ -17,7 +17,7 @@ def maps(title, spots, predicted, truth, scores, wsi=None):
     ranked = scores.dropna().sort_values() if scores.notna().any() else scores
     chosen = {"best": ranked.index[-1], "worst": ranked.index[0]}
     low, high = place.min(0) - 0.15, place.max(0) + 0.15
-    background = slides.overview(wsi) if wsi else None
+    background = slide_files.overview(wsi) if wsi else None
     with plt.rc_context(STYLE):
         shape = (high - low)[1] / (high - low)[0]
         figure, axes = plt.subplots(2, 2, figsize=(7.6, 6.4 * shape + 0.9), layout="constrained")

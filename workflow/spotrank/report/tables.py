@@ -58,16 +58,15 @@ def _varies(frame, column):
 
 
 def ranks(numbers):
-    """Rank of each number in its column, 1 the best, to three decimals; floors have none.
+    """Rank of each number in its column, 1 the best, to three decimals.
 
     Rows that differ in the last level of the index only are compared.
     """
-    floor = numbers.index.get_level_values(-1).astype(str).str.endswith(FLOOR)
-    rounded = numbers.round(3)[~floor]
+    rounded = numbers.round(3)
     if numbers.index.nlevels > 1:
         setting = list(range(numbers.index.nlevels - 1))
         rounded = rounded.groupby(level=setting, sort=False, dropna=False)
-    return rounded.rank(ascending=False, method="dense").reindex(numbers.index)
+    return rounded.rank(ascending=False, method="dense")
 
 
 def verdicts(numbers, comparisons):
@@ -121,15 +120,16 @@ def notes(marks, sign="†"):
 
 def ceilings(summary):
     """What sampling noise leaves to be reached, and how much of that is, a sentence a cohort and
-    split; floors aside."""
-    rows = summary[~is_floor(summary) & summary["spearman_share"].notna()]
-    said = []
+    split; floors and rows that leak aside."""
+    sound = ~is_floor(summary) & summary["spearman_share"].notna() & (summary["leak"] == "")
+    rows, keys = summary[sound], ("encoder", "panel", "head", "auxiliary")
+    named, said = [key for key in keys if _varies(rows, key)], []
     for (cohort, split), own in rows.groupby(["cohort", "split"], sort=False):
         where = cohort + (f", {split}" if _varies(summary, "split") else "")
         best = own.loc[own["spearman_share"].idxmax()]
         said.append(
             f"{where}: the ceiling of sampling noise is {best['ceiling_spearman']:.3f}, of which "
-            f"{best['loss']} reaches {best['spearman_share']:.0%}, the most."
+            f"{', '.join(best[[*named, 'loss']])} reaches {best['spearman_share']:.0%}, the most."
         )
     return said
 

@@ -20,6 +20,7 @@ import pandas as pd
 from numba import njit
 from scipy.stats import rankdata
 
+from spotrank.scoring import CEILINGS
 from spotrank.spots import expression
 
 STEP = 0.07  # of log p
@@ -30,11 +31,6 @@ BETAS, BETA_SD = np.linspace(-0.5, 0.5, 5), 0.25
 BINS = 3  # of log L, a step: spots of one bin and count are one cell
 FLAT = 0.05  # weight of the priors without spread, above which a gene may not vary
 FEW = 20  # spots with a count
-
-CEILINGS = (
-    "ceiling_spearman", "ceiling_pearson", "ceiling_spearman_sd", "ceiling_pearson_sd",
-    "ceiling_flag",
-)  # fmt: skip
 
 
 def ceilings(counts, total):

@@ -4,7 +4,10 @@ import numpy as np
 
 
 def ranks(x):
-    """Mid-ranks of the columns of `x` `(..., n_spots, n_genes)`, from 1; ties share their mean."""
+    """Mid-ranks of the columns of `x` `(..., n_spots, n_genes)`, from 1; ties share their mean.
+
+    What is NaN has no rank, and a column with it no correlation.
+    """
     x = x.mT.contiguous()
     spot = _argsort(x)
     ordered = x.gather(-1, spot)
@@ -16,7 +19,7 @@ def ranks(x):
         starts[..., 1:].masked_fill_(tied, 0)
         ends[..., :-1].masked_fill_(tied, len(place))
         starts = (starts.cummax(-1).values + ends.flip(-1).cummin(-1).values.flip(-1)) / 2
-    return ordered.scatter_(-1, spot, starts).mT
+    return ordered.scatter_(-1, spot, starts).masked_fill_(x.isnan(), float("nan")).mT
 
 
 def _argsort(x):

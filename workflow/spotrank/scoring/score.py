@@ -8,8 +8,7 @@ import pandas as pd
 import torch
 
 from spotrank.base.store import reading
-from spotrank.scoring import domains, metrics
-from spotrank.scoring.ceiling import CEILINGS
+from spotrank.scoring import CEILINGS, domains, metrics
 from spotrank.scoring.columns import MEASURED, PREDICTED, Measured, Predicted
 from spotrank.spots import expression
 from spotrank.spots.neighbours import neighbours

@@ -94,7 +94,7 @@ class Files:
     def check_genes(self):
         """Raise for genes of files that are here and can't be compared; reads 10 ms a sample."""
         for cohort, options in self.study.cohorts.items():
-            if self.study.sources[cohort].simulated or self._is_done:
+            if not self.study.sources[cohort].keeps or self._is_done:
                 continue
             layer, genes = options.get("counts_layer"), {}
             for sample in self.study.samples[cohort].index:

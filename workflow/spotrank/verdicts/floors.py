@@ -7,9 +7,9 @@ SETTING = ["cohort", "split", "panel"]
 
 
 def is_floor(frame):
-    """Whether each row is a floor; what stands alone is none."""
+    """Whether each row is a floor; the nearest spots are none where no other head is fitted."""
     floors = frame["head"].isin(OF_FLOORS)
-    return floors & ~floors.all()
+    return floors & ~(floors.all() & (frame["head"] == "nearest"))
 
 
 def floors_of(frame, rows):

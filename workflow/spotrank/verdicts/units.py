@@ -24,7 +24,9 @@ def by_patient(scores, persons, metrics=("spearman",)):
         seeds = seeds.groupby(by, sort=False, observed=True).agg(means)
     table = seeds.reset_index().astype(dict.fromkeys([*KEYS, "patient"], object))
     whom = zip(table["cohort"], table.pop("patient"), strict=True)
-    return table.assign(person=[persons[cohort][patient] for cohort, patient in whom])
+    table = table.assign(person=[persons[cohort][patient] for cohort, patient in whom])
+    # two patients of a cohort may be one person by what another cohort knows
+    return table.groupby([*KEYS, "fold", "person"], sort=False).agg(means).reset_index()
 
 
 def grid(values, metric, rows):

@@ -59,11 +59,13 @@ def _um_per_px(row, pixel_size):
 
 
 def _find(folder, image):
-    """The one alignment beside the image that is called as it is, or in the run's folder."""
+    """The one alignment that is called as the image is, beside it or in the run's folder: a matrix
+    holds for one picture only."""
     name = re.sub(r"(\.ome)?\.\w+$", "", image.name)
     called = re.compile(re.escape(name) + r"[._-]?(image)?alignment\.csv")
     beside = [path for path in sorted(image.parent.glob("*.csv")) if called.fullmatch(path.name)]
-    paths = beside or sorted(folder.glob("*imagealignment.csv"))
+    inside = [path for path in sorted(folder.glob("*.csv")) if called.fullmatch(path.name)]
+    paths = beside or inside
     if len(paths) == 1:
         return paths[0]
     if paths:

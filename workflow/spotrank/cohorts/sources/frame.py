@@ -6,13 +6,13 @@ import numpy as np
 from PIL import Image
 
 from spotrank.base.store import InputError
-from spotrank.cohorts.slide_files import open_slide
+from spotrank.cohorts.slide_files import open_slide, overview
 
 SIDE = 128  # px of the pictures that are compared
 FLAT = 2.0  # standard deviation of grey below which a picture shows nothing
 ALIKE = 0.4  # correlation of two pictures of one section, at least ...
 CLEARLY = 0.15  # ... and what a turned one must have more than an upright one
-WHOLE = 0.02  # how near to a whole number the ratio of a level is
+COARSE = 2.0  # µm/px of a slide, at most: a small copy, say, shows no cells
 TURNS = {
     "upright": lambda picture: picture,
     "turned by 90°": lambda picture: np.rot90(picture),
@@ -36,7 +36,12 @@ def fitted(sample, slide):
         return replace(sample, found=found)
     with open_slide(slide) as opened, Image.open(sample.frame.picture) as copy:
         ratio = _ratio(np.array(opened.dimensions), copy.size, sample.frame, slide)
-        unlike = _compare(opened, copy, sample.frame, slide)
+        unlike = _compare(copy, sample.frame, slide)
+    if sample.um_per_px / ratio > COARSE:
+        raise InputError(
+            f"{slide}: has {sample.um_per_px / ratio:.2g} µm/px, too coarse for patches; give the "
+            "picture that the run was given (--image), in full resolution."
+        )
     words = "of the picture's size" if ratio == 1 else f"{ratio:.4g} of the picture's size"
     found = sample.found | {"slide": ", ".join(filter(None, (words, unlike)))}
     return replace(
@@ -53,10 +58,8 @@ def _ratio(size, small, frame, slide):
         return 1.0
     if low.max() <= high.min():
         ratio = float(np.sqrt(np.prod(size / expected)))
-        level = max(ratio, 1 / ratio)
-        if abs(level - round(level)) < WHOLE * level:
-            level = round(level)
-        return level if ratio > 1 else 1 / level
+        level = round(ratio) if ratio > 1 else 1 / round(1 / ratio)
+        return float(level) if low.max() <= level <= high.min() else ratio
     shape = "{} × {} px".format(*size)
     wanted = "{:.0f} × {:.0f}".format(*expected)
     turned = np.allclose(size[::-1] / size[::-1].sum(), expected / expected.sum(), rtol=0.01)
@@ -71,10 +74,10 @@ def _ratio(size, small, frame, slide):
     )
 
 
-def _compare(opened, copy, frame, slide):
+def _compare(copy, frame, slide):
     """What can't be told of the slide by its looks, in words; `InputError` for one that is turned
     or shows something else."""
-    pictures = [opened.get_thumbnail((SIDE, SIDE)), copy]
+    pictures = [Image.fromarray(overview(slide, SIDE)[0]), copy]
     theirs, ours = (
         np.asarray(picture.convert("L").resize((SIDE, SIDE)), float) for picture in pictures
     )

@@ -5,7 +5,7 @@ cohort's name and its part of the config. One that reads runs of a machine is `R
 that reads them.
 """
 
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 
 from spotrank.base.store import InputError
@@ -20,11 +20,11 @@ OWN = Path("resources/own")  # ... and imports
 class Source:
     """A cohort laid out as HEST-1k lays out its samples.
 
-    here: whether files are the user's and lie there from the start; simulated: whether the truth
-    behind the counts is known.
+    here: whether files are the user's and lie there from the start; keeps: whether no job makes
+    them anew; simulated: whether the truth behind the counts is known.
     """
 
-    here, simulated = False, False
+    here, keeps, simulated = False, False, False
 
     def __init__(self, name, cohort):
         self.name, self.cohort = name, cohort
@@ -68,6 +68,8 @@ class Simulated(Source):
 class Hest(Source):
     """HEST-1k itself, or another repository in its layout, fetched from the hub."""
 
+    keeps = True
+
     def __init__(self, name, cohort):
         super().__init__(name, cohort)
         self.home = fetch.home(cohort["repository"], cohort["revision"])
@@ -82,7 +84,7 @@ class Hest(Source):
 class Local(Source):
     """A folder of the user's."""
 
-    here = True
+    here = keeps = True
 
     def __init__(self, name, cohort):
         super().__init__(name, cohort)
@@ -126,10 +128,11 @@ class Runs(Source):
     """Runs of a machine, a row each in a table of the user's, imported to HEST-1k's layout.
 
     reader: module with `read`, see `sample.Sample`; `FILES`, patterns of what it reads of a run's
-    folder; `PATHS`, the columns that must be paths, from the table's own folder unless absolute.
+    folder; `COLUMNS` of the table that it looks at, and `PATHS`, those that must be paths, from the
+    table's own folder unless absolute.
     """
 
-    COLUMNS = ("id", "patient", "folder")
+    NEEDED = ("id", "patient", "folder")
     MAYBE = ("folder", "image", "alignment", "spatial")  # columns that may be paths
 
     def __init__(self, reader, name, cohort):
@@ -140,15 +143,22 @@ class Runs(Source):
         return Path(self.cohort["samples"])
 
     def samples(self):
-        table = tables.read(self.table(), self.COLUMNS).set_index("id").rename_axis("sample")
+        table = tables.read(self.table(), self.NEEDED).set_index("id").rename_axis("sample")
         if "dataset_title" not in table:
-            table["dataset_title"] = self.name
+            table["dataset_title"] = str(self.table())
         query, key = self.cohort.get("query"), f"cohorts.{self.name}.query"
-        return table.loc[tables.query(table, query, key)] if query else table
+        table = table.loc[tables.query(table, query, key)] if query else table
+        runs = table.reindex(columns=self.reader.COLUMNS).fillna("")
+        if runs.duplicated().any():
+            twice = table.index[runs.eq(runs[runs.duplicated()].iloc[0]).all(axis=1)]
+            raise InputError(
+                f"{self.table()}: '{twice[0]}' and '{twice[1]}' are the same run; keep one row."
+            )
+        return table
 
     def row(self, sample):
-        """What the table says of a sample; `InputError` for a path that leads nowhere."""
-        row = self.samples().loc[sample].dropna().to_dict()
+        """What the table says of a sample's run; `InputError` for a path that leads nowhere."""
+        row = self.samples().loc[sample].reindex(self.reader.COLUMNS).dropna().to_dict()
         for column in self.reader.PATHS:
             if column in ("folder", "image") and column not in row:
                 raise InputError(
@@ -178,8 +188,10 @@ class Runs(Source):
         row = self.row(sample)
         folders = (Path(row[key]) for key in ("folder", "spatial") if key in row)
         found = {path for own in folders for what in self.reader.FILES for path in own.glob(what)}
-        if Path(row.get("alignment", "")).is_file():
-            found.add(row["alignment"])
+        found |= {Path(row[key]) for key in ("alignment",) if Path(row.get(key, "")).is_file()}
+        if "image" in row:  # its alignment may lie there
+            image = Path(row["image"])
+            found |= {*image.parent.glob(f"{image.name.partition('.')[0]}*alignment.csv")}
         return sorted(map(str, found))
 
     def path(self, kind, sample):
@@ -189,12 +201,11 @@ class Runs(Source):
                 f"config: patches.source is 'patches', but cohorts.{self.name} has slides only; "
                 "set it to wsis."
             )
-        if kind == "wsis" and (slide := self.slide(sample)) and not _needs_import(slide):
+        slide = self.slide(sample) if kind == "wsis" else None
+        if slide and not slide_import.needs_import(slide):
             return slide
         return OWN / self.name / fetch.name_of(kind, sample)
 
-
-_needs_import = cache(slide_import.needs_import)
 
 READERS = {
     "spaceranger": spaceranger,

@@ -9,15 +9,18 @@ from spotrank.base.store import InputError, in_a_line, read_text
 from spotrank.cohorts.sources import tenx, tissue_positions
 from spotrank.cohorts.sources.sample import Frame, Sample
 
+SPATIAL = ("scalefactors_json.json", "tissue_positions*", "tissue_*res_image.png")
 FILES = [
     f"{outs}{name}"
     for outs in ("", "outs/")
     for name in (
-        *("*feature_bc_matrix.h5", "*feature_bc_matrix/*", "spatial/*scalefactors_json.json"),
-        "spatial/*tissue_positions*",
+        *("*filtered_feature_bc_matrix.h5", "*filtered_feature_bc_matrix/*"),
+        *("*raw_feature_bc_matrix.h5", "*raw_feature_bc_matrix/*"),
+        *(f"{spatial}*{name}" for spatial in ("", "spatial/") for name in SPATIAL),
     )
 ]
 PATHS = ("folder", "image", "spatial")
+COLUMNS = (*PATHS, "suffix")
 PITCH = 100  # µm between neighbours in a row, whose columns are two apart; of all Visium slides
 FIDUCIAL = 105  # µm, what `fiducial_diameter_fullres` measures on all of them
 AGREE = 0.02  # of the two, at most; places in whole px are that inexact on a few spots

@@ -16,6 +16,7 @@ from spotrank.cohorts.sources.elements import Raster, listed, opened
 from spotrank.cohorts.sources.sample import Sample
 
 PATHS = ("folder",)
+COLUMNS = (*("folder", "image", "table", "region", "system", "layer", "gene_names", "um_per_px"),)
 FILES = [  # what is written anew with any part that is read, and what memory goes by
     *("zarr.json", ".zgroup", ".zattrs", "*/*/zarr.json", "*/*/.zattrs", "shapes/*/shapes.parquet"),
     *("table*/*/*/*/zarr.json", "table*/*/*/*/.zarray"),

@@ -11,21 +11,22 @@ from spotrank.base.store import InputError
 from spotrank.base.words import typed
 from spotrank.cohorts.sources import tenx, tissue_positions
 from spotrank.cohorts.sources.sample import Sample
-from spotrank.cohorts.sources.spaceranger import frame_of, read_scales
+from spotrank.cohorts.sources.spaceranger import SPATIAL, frame_of, read_scales
 
 OUTS = ("", "binned_outputs/", "outs/binned_outputs/")
 FILES = [
     f"{bins}{name}"
     for bins in (
         "",
-        *(f"{outs}square_0*um/" for outs in ("", "binned_outputs/", "outs/binned_outputs/")),
+        *(f"{outs}square_0[01][68]um/" for outs in ("", "binned_outputs/", "outs/binned_outputs/")),
     )
     for name in (
-        *("*feature_bc_matrix.h5", "*feature_bc_matrix/*", "spatial/*scalefactors_json.json"),
-        "spatial/*tissue_positions*",
+        *("*feature_bc_matrix.h5", "*feature_bc_matrix/*"),
+        *(f"spatial/*{name}" for name in SPATIAL),
     )
 ]
 PATHS = ("folder", "image")
+COLUMNS = (*PATHS, "bin")
 BINS = (16, 8)  # µm, of which the first that divides the patch's side is taken
 FINEST = 2  # µm, millions of bins
 GRID_OFF = 0.005  # share by which the bins' own spacing may differ from the µm/px told

@@ -14,6 +14,7 @@ from spotrank.cohorts.sources.alignment import read_alignment
 from spotrank.cohorts.sources.sample import Sample
 
 PATHS = ("folder", "image")
+COLUMNS = (*PATHS, "alignment", "spots", "um_per_px")
 MATRIX = {"cells": "cell_feature_matrix"}
 TRANSCRIPTS = ("transcripts.parquet", "transcripts.csv.gz", "transcripts.csv")
 CELLS = ("cells.parquet", "cells.csv.gz", "cells.csv")
