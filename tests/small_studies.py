@@ -21,7 +21,7 @@ from loopback import TOKEN, Hub, of_folder
 from runs import snakemake
 from safetensors.torch import save_file
 
-from spotrank.cohorts import simulate
+from spotrank.cohorts import fetch, simulate
 from spotrank.cohorts.sources import table as tables
 from spotrank.cohorts.sources.registry import Hest
 from spotrank.encoders import embed, registry
@@ -29,6 +29,7 @@ from spotrank.encoders import embed, registry
 CONFIGS = ROOT / "config/published"
 SMALL = {"patients": 3, "spots": 40, "genes": 1500, "seed": 1}
 ENCODER = "resnet18"
+HOME = {"repository": fetch.REPOSITORY, "revision": "main"}
 
 
 def studies():
@@ -72,7 +73,7 @@ def repositories(folder, configs, table):
         sample
         for config in configs
         for name, cohort in config["cohorts"].items()
-        for sample in Hest(name, cohort).chosen(rows.set_index("id"))
+        for sample in Hest(name, HOME | cohort).chosen(rows.set_index("id"))
     }
     rows = rows[rows["id"].isin(wanted)]
     blocks = any(
