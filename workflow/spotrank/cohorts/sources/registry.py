@@ -188,7 +188,8 @@ class Runs(Source):
         row = self.row(sample)
         folders = (Path(row[key]) for key in ("folder", "spatial") if key in row)
         found = {path for own in folders for what in self.reader.FILES for path in own.glob(what)}
-        found |= {Path(row[key]) for key in ("alignment",) if Path(row.get(key, "")).is_file()}
+        if (alignment := Path(row.get("alignment", ""))).is_file():
+            found.add(alignment)
         if "image" in row:  # its alignment may lie there
             image = Path(row["image"])
             found |= {*image.parent.glob(f"{image.name.partition('.')[0]}*alignment.csv")}
