@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pandas as pd
@@ -16,6 +17,7 @@ from spotrank.encoders import registry
 from spotrank.fitting.heads import OF_FLOORS
 from spotrank.report import published
 from spotrank.spots import pair, split
+from spotrank.study import bundle as bundles
 from spotrank.study import cost, floors, units
 from spotrank.study.files import Files
 from spotrank.study.made_by import MadeBy

@@ -3,12 +3,12 @@
 from pathlib import Path
 
 from spotrank.base import provenance
-from spotrank.base.code import numbers
+from spotrank.base.code import code_hash, numbers
 from spotrank.encoders import embed, registry
 from spotrank.genes import sets
 from spotrank.spots import pair
 from spotrank.spots.split import of_all, samples_of
-from spotrank.study import floors
+from spotrank.study import bundle, floors
 
 EMBED_PACKAGES = ("torch", "timm", "transformers", "openslide-python", "pillow", "numpy")
 
@@ -50,6 +50,12 @@ class MadeBy:
         stages = "panel", "fit", "final"
         made_by = self._of(everything, stages, cohort, encoder, panel, head, auxiliary)
         return made_by | {"folds": self.study.plans[cohort, split]}
+
+    def bundle(self, row):
+        """What a bundle tells of its study, and what decides it besides its model."""
+        about = bundle.about(self.study, row)
+        made_by = self.embeddings(row["cohort"], about["home"])
+        return about | {"embeddings": made_by, "code": code_hash("bundle")}
 
     def _of(self, of_fold, stages, cohort, encoder, panel, head, auxiliary):
         ranking = self.study.ranking(auxiliary, panel)
