@@ -1,6 +1,7 @@
 """The spots of a fold: joined from its samples, as tensors, and the batches they train in."""
 
 import logging
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -109,7 +110,13 @@ class Side:
             for array in (spots.place, spots.counts, target, size)
         )
         self.x = torch.as_tensor(x, device=device)
-        tissue = np.unique(spots.tissue, return_inverse=True)[1]
+        self.sample, self.number = spots.sample, spots.tissue
+        self._lay_out()
+
+    def _lay_out(self):
+        """Number the slides anew, from 0, and rank the targets within each."""
+        device = self.x.device
+        tissue = np.unique(self.number, return_inverse=True)[1]
         self.tissue = torch.as_tensor(tissue, device=device)
         self.slides = [torch.as_tensor(np.flatnonzero(tissue == t), device=device)
                        for t in range(tissue.max() + 1)]  # fmt: skip
@@ -120,12 +127,31 @@ class Side:
     def __len__(self):
         return len(self.x)
 
+    def __add__(self, other):
+        """The spots of both."""
+        return self._with(lambda key: _joined(getattr(self, key), getattr(other, key)))
+
+    def __getitem__(self, rows):
+        """Some of the spots, ranked among themselves; rows: an array of numbers."""
+        return self._with(lambda key: getattr(self, key)[rows])
+
+    def _with(self, values):
+        own = copy(self)
+        for key in ("x", "place", "counts", "target", "size", "sample", "number"):
+            setattr(own, key, values(key))
+        own._lay_out()
+        return own
+
     def of(self, spots, seeds):
         """What a `losses.Batch` holds of `spots`, a slice or indices `(seeds, n)`."""
         tensors = {key: getattr(self, key)[spots] for key in PER_SPOT}
         if isinstance(spots, slice):
             tensors = {key: x.expand(seeds, *x.shape) for key, x in tensors.items()}
         return tensors
+
+
+def _joined(a, b):
+    return (torch.cat if torch.is_tensor(a) else np.concatenate)((a, b))
 
 
 PER_SPOT = ("counts", "target", "rank", "size", "tissue")

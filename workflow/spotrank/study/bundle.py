@@ -34,7 +34,7 @@ def home_encoder(study, encoder, head):
 def about(study, row):
     """What a bundle of a row tells of its study."""
     cohort, encoder, head = row["cohort"], row["encoder"], row["head"]
-    of_head, patches = floors.head(study, cohort, head), study.config["patches"]
+    of_head, patches = study.heads[head], study.config["patches"]
     px = None
     if study.trains_on_patches(encoder, head):
         entry = study.entry(encoder)

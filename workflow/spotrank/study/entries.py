@@ -8,8 +8,8 @@ from spotrank.base.words import nearest, one_of, typed
 
 # arguments of losses and heads that are no options
 INJECTED = (
-    "score", "batch", "pairs", "permutations", "dimension", "n_genes", "network", "n_panel",
-    "n_auxiliary",
+    "score", "batch", "pairs", "permutations", "dimension", "n_genes", "network",
+    "patients", "n_panel", "n_auxiliary",
 )  # fmt: skip
 
 

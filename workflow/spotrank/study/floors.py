@@ -69,8 +69,12 @@ def fits(study, cohort):
 
 def head(study, cohort, label):
     """The entry of a head as it is fitted to a cohort."""
-    own = {"options": {"floors": without_embedding(study, cohort)}} if label == "floor" else {}
-    return study.heads[label] | own
+    entry = study.heads[label]
+    if label == "floor":
+        return entry | {"options": {"floors": without_embedding(study, cohort)}}
+    if grids.built(entry).by_patient:
+        return entry | {"options": entry["options"] | {"patients": study.patients[cohort]}}
+    return entry
 
 
 def losses_of(study, cohort, label):

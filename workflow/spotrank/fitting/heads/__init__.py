@@ -8,14 +8,15 @@ A head is a class and a row of `HEADS`: `HEADS[name](dimension, n_genes, **optio
   `x (n_spots, dimension)` and their `place (n_spots, 2)` in µm, to scores
   `(runs, n_spots, n_genes)`; a generator is given in training only;
 - or, in place of training, `solve(train, validation, monitor, penalty=None)`: the parameters at
-  once, of a run for each of `labels`, which tables call its loss. Those that it chooses by
-  validation it returns as `penalty (runs,)`, and takes where there is none.
+  once, of a run for each of `labels`, which tables call its loss. What it chooses by validation,
+  a penalty or a number of trees, it returns as `penalty (runs,)`, and takes where there is none.
 
 `sees` says what `x` is: 'embeddings', 'patches' (uint8 `(n_spots, px, px, 3)`), or 'either';
 `slides` that a batch has to be a whole slide; `alone` that it takes one run at a time; `trunk` that
-genes share some of its weights; `scales` that it standardises embeddings itself; `training` is what
-it was published with. Options are checked before torch is imported. Parameters whose name begins
-with `spots_` are training spots, which are not written with the others.
+genes share some of its weights; `scales` that it standardises embeddings itself; `by_patient` that
+it is to be told the `patients {sample: patient}`; `training` is what it was published with. Options
+are checked before torch is imported. Parameters whose name begins with `spots_` are training spots,
+which are not written with the others.
 """
 
 from functools import partial
@@ -26,6 +27,7 @@ from spotrank.fitting.heads.mlp import MLP
 from spotrank.fitting.heads.modules import FineTune, HisToGene
 from spotrank.fitting.heads.nearest import Nearest
 from spotrank.fitting.heads.ridge import Ridge
+from spotrank.fitting.heads.trees import Boosting, Forest
 
 HEADS = {
     "linear": Linear,
@@ -34,6 +36,8 @@ HEADS = {
     "ridge": Ridge,
     "hest_bench": partial(Ridge, pca=256, alpha="hest", intercept=False),
     "nearest": Nearest,
+    "forest": Forest,
+    "boosting": Boosting,
     "histogene": HisToGene,
     "finetune": FineTune,
 }

@@ -7,6 +7,7 @@ from spotrank.base.store import InputError
 
 class Head:
     sees, slides, alone, trunk, scales = "embeddings", False, False, True, False
+    by_patient = False
     labels = ()
     training = MappingProxyType({})
 

@@ -3,6 +3,8 @@
 from spotrank.base.store import InputError
 from spotrank.fitting.heads.head import Head, apply, at_least
 
+INNER = 5  # folds
+
 
 class Ridge(Head):
     """Ridge regression of the target in closed form, every alpha from one decomposition.
@@ -10,8 +12,10 @@ class Ridge(Head):
     Features are standardised on the spots that it is fitted to, and reduced to `pca` principal
     components if given.
 
-    alpha: penalty, 'validation' to choose it there by the study's `monitor`, or 'hest', 100 /
-    (components × genes). A given alpha needs no validation, so validation spots train as well.
+    alpha: penalty; 'validation' to choose it there by the study's `monitor`; 'inner' to choose it
+    by inner folds over the patients of all spots that train or validate, or over samples of one
+    patient; or 'hest', 100 / (components × genes). But for 'validation', validation spots train as
+    well. patients: `{sample: patient}`, for 'inner'.
     """
 
     trunk, scales, labels = False, True, ("mse",)
@@ -24,64 +28,101 @@ class Ridge(Head):
         pca: int | None = None,
         alpha: float | str = "validation",
         intercept=True,
+        patients=None,
     ):
         super().__init__(dimension, n_genes)
         self.pca = pca if pca is None else at_least(1, pca, "ridge", "pca")
-        if alpha not in ("validation", "hest") and (isinstance(alpha, str) or alpha < 0):
+        words = "validation", "inner", "hest"
+        if alpha not in words and (isinstance(alpha, str) or alpha < 0):
             raise InputError(
                 f"config: heads: the option 'alpha' of 'ridge' is {alpha!r}; "
-                "give a number from 0 on, 'validation' or 'hest'."
+                "give a number from 0 on, 'validation', 'inner' or 'hest'."
             )
-        self.alpha, self.intercept = alpha, intercept
+        self.alpha, self.intercept, self.patients = alpha, intercept, patients
+        self.by_patient = alpha == "inner"
 
     def solve(self, train, validation, monitor, penalty=None):
         """Parameters `(1, …)` in float64; `penalty` is alpha / the mean squared singular value.
 
-        train, validation: with `x` and `target` as tensors; monitor: `monitor(score, validation)`
-        gives `(runs,)`, the lower the better; penalty: in place of a choice by validation, of which
-        there is then none.
+        train, validation: `batches.Side`s; monitor: `monitor(score, validation)` gives `(runs,)`,
+        the lower the better; penalty: in place of a choice, where nothing is held out.
         """
-        import torch
-
-        x, y = train.x.double(), train.target.double()
         if self.alpha != "validation" and validation is not None:
-            x = torch.cat((x, validation.x.double()))
-            y = torch.cat((y, validation.target.double()))
-        centre, spread = x.mean(0), x.std(0, correction=0)
-        spread[spread <= 1e-12 * centre.abs()] = 1
-        offset = y.mean(0) * self.intercept
-        left, size, right = torch.linalg.svd((x - centre) / spread, full_matrices=False)
-        rank = int((size > size[0] * 1e-12).sum())
-        k = min(self.pca or rank, rank)
-        left, size, right = left[:, :k], size[:k], right[:k]
-        projected = left.mT @ (y - offset)
-
-        def weights(alpha):
-            return right.mT @ ((size / (size.square() + alpha))[:, None] * projected)
-
-        unit = float(size.square().mean())
-        if self.alpha == "validation" and penalty is not None:
-            alpha = float(penalty[0]) * unit
-        elif self.alpha == "validation":
-            if validation is None:
-                raise InputError(
-                    "the folds' weights.safetensors don't tell their penalties; delete these fits "
-                    "and run again."
-                )
-            x = (validation.x.double() - centre) / spread
-            alphas = [alpha * unit for alpha in self.ALPHAS]
-            worth = [
-                float(monitor((x @ weights(alpha) + offset)[None], validation)) for alpha in alphas
-            ]
-            alpha = alphas[worth.index(min(worth))]
+            train = train + validation
+        found = Decomposition(train, self.pca, self.intercept)
+        if self.alpha == "hest":
+            alpha = 100 / (len(found.size) * self.n_genes)
+        elif self.alpha not in ("validation", "inner"):
+            alpha = self.alpha
+        elif penalty is not None:
+            alpha = float(penalty[0]) * found.unit
+        elif validation is None:
+            raise InputError(
+                "the folds' weights.safetensors don't tell their penalties; delete these fits "
+                "and run again."
+            )
         else:
-            alpha = 100 / (k * self.n_genes) if self.alpha == "hest" else self.alpha
-        weight = weights(alpha) / spread[:, None]
+            inner = self.alpha == "inner"
+            folds = self._inner(train) if inner else [(found, validation)]
+            alpha = self._best(folds, monitor) * found.unit
+        weight, bias = found.solution(alpha)
         return {
             "weight": weight[None],
-            "bias": (offset - centre @ weight)[None, None],
-            "penalty": weight.new_tensor([alpha / unit]),
+            "bias": bias[None],
+            "penalty": weight.new_tensor([alpha / found.unit]),
         }
+
+    def _inner(self, train):
+        """Yield the `Decomposition` of an inner fold's training spots, and its held-out spots."""
+        from sklearn.model_selection import GroupKFold
+
+        groups = [self.patients[sample] for sample in train.sample]
+        if len(set(groups)) == 1:
+            groups = train.sample
+        n_groups = len(set(groups))
+        if n_groups == 1:
+            raise InputError(
+                f"config: heads: the option 'alpha' of 'ridge' is 'inner', but a fold has only the "
+                f"sample '{groups[0]}' to train on; take 'validation'."
+            )
+        folds = GroupKFold(min(INNER, n_groups))
+        for part, held_out in folds.split(groups, groups=groups):
+            yield Decomposition(train[part], self.pca, self.intercept), train[held_out]
+
+    def _best(self, folds, monitor):
+        """The one of ALPHAS that is best in the mean over `folds`."""
+        worth = [0] * len(self.ALPHAS)
+        for found, held_out in folds:
+            x = held_out.x.double()
+            for i, alpha in enumerate(self.ALPHAS):
+                weight, bias = found.solution(alpha * found.unit)
+                worth[i] += float(monitor((x @ weight + bias)[None], held_out))
+        return self.ALPHAS[worth.index(min(worth))]
 
     def score(self, parameters, x, place, generator=None):
         return apply(parameters, "", x.to(parameters["weight"].dtype)[None])
+
+
+class Decomposition:
+    """What ridge regressions of all alphas share. `unit` is the mean squared singular value."""
+
+    def __init__(self, side, pca, intercept):
+        import torch
+
+        x, y = side.x.double(), side.target.double()
+        self.centre, self.spread = x.mean(0), x.std(0, correction=0)
+        self.spread[self.spread <= 1e-12 * self.centre.abs()] = 1
+        self.offset = y.mean(0) * intercept
+        x = (x - self.centre) / self.spread
+        left, size, right = torch.linalg.svd(x, full_matrices=False)
+        rank = int((size > size[0] * 1e-12).sum())
+        k = min(pca or rank, rank)
+        self.size, self.right = size[:k], right[:k]
+        self.projected = left[:, :k].mT @ (y - self.offset)
+        self.unit = float(self.size.square().mean())
+
+    def solution(self, alpha):
+        """`weight (d, n_genes), bias (1, n_genes)`, of features as they are."""
+        shrunk = (self.size / (self.size.square() + alpha))[:, None] * self.projected
+        weight = (self.right.mT @ shrunk) / self.spread[:, None]
+        return weight, (self.offset - self.centre @ weight)[None]
