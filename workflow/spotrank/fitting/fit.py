@@ -54,6 +54,7 @@ def fit(
         spots and Side(spots, standardised(spots.x, **scaler), n_panel, scaling, share, device)
         for spots in (train, validation)
     )
+    losses = dict.fromkeys(head.labels) or losses
     epochs, penalty = lengths or (None, None)
     if hasattr(head, "solve"):
         monitor = within_spearman_loss if training["monitor"] == "spearman" else squared_error
@@ -73,8 +74,9 @@ def fit(
         ]  # fmt: skip
         runs, bests, histories = zip(*done, strict=True)
         runs, history = (pd.concat(frames, ignore_index=True) for frames in (runs, histories))
-        best = {key: torch.cat([own[key] for own in bests]) for key in bests[0]}
-    best = {key: value.cpu() for key, value in best.items()}
+        best = {key: torch.cat([own[key] for own in bests]).to(device) for key in bests[0]}
+        best |= head.known(best, train)
+    best = {key: value.cpu().contiguous() for key, value in best.items()}
     return runs, best | {key: torch.as_tensor(value) for key, value in scaler.items()}, history
 
 
@@ -134,7 +136,7 @@ def _train(grid, train, validation, training, lengths=None):
         if lengths is not None:
             validation_loss = monitored = 0 * train_loss - epoch  # the last that is finite is kept
         else:
-            validation_loss, score = grid.validate(validation)
+            validation_loss, score = grid.validate(validation, train)
             monitored = validation_loss
             if training["monitor"] == "spearman":
                 monitored = within_spearman_loss(score, validation)

@@ -49,14 +49,17 @@ class Grid:
         self.rows = {label: [i for i, own in enumerate(labels) if own == label] for label in labels}
         self.seed_of_row = [self.seeds.index(seed) for seed in seeds]
 
+    def of_seeds(self, parameters):
+        """The parameters of each seed's runs."""
+        parts = {key: value.split(self.runs_of_seed) for key, value in parameters.items()}
+        return [{key: part[i] for key, part in parts.items()} for i in range(len(self.seeds))]
+
     def scores(self, parameters, side, spots, training):
         """Scores of the active runs; spots: indices `(seeds, n)`, or a slice for all."""
-        parts = {key: value.split(self.runs_of_seed) for key, value in parameters.items()}
         scores = []
-        for i, seed in enumerate(self.seeds):
+        for i, of_seed in enumerate(self.of_seeds(parameters)):
             own = spots if isinstance(spots, slice) else spots[i]
-            of_seed = {key: part[i] for key, part in parts.items()}
-            order = self.order[seed] if training else None
+            order = self.order[self.seeds[i]] if training else None
             scores.append(self.head.score(of_seed, side.x[own], side.place[own], order))
         return torch.cat(scores)
 
@@ -101,34 +104,54 @@ class Grid:
         total = seen = 0
         orders = [self.order[seed] for seed in self.seeds]
         for spots in self.batches(side, self.batch_size, orders, self.of_tissues):
-            score = self.scores(self.parameters, side, spots, training=True)
             self.optimiser.zero_grad()
-            gradient, mean = torch.empty_like(score), score.new_empty(len(score))
-            # a loss at a time, apart from the head: its graph is gone before the next one's is made
-            for label, rows, own, loss in self.losses_of(
-                lambda rows, score=score: score.detach()[rows].requires_grad_(),
-                self.parameters, side, spots,
-            ):  # fmt: skip
-                of_rows = {key: self.parameters[key][rows] for key in self.besides}
-                value = self.auxiliary.combine(loss, of_rows, LOWEST.get(self.losses[label][0], 0))
-                value.sum().backward()
-                gradient[rows], mean[rows] = own.grad, value.detach()
-            score.backward(gradient)
+            of_head = hasattr(self.head, "objective")
+            mean = (self._objective if of_head else self._losses)(side, spots)
             self.optimiser.step()
             total, seen = total + mean * spots.shape[1], seen + spots.shape[1]
         return total / seen
 
+    def _losses(self, side, spots):
+        """Gradients of the losses; their means over genes `(runs,)`."""
+        score = self.scores(self.parameters, side, spots, training=True)
+        gradient, mean = torch.empty_like(score), score.new_empty(len(score))
+        # a loss at a time, apart from the head: its graph is gone before the next one's is made
+        for label, rows, own, loss in self.losses_of(
+            lambda rows: score.detach()[rows].requires_grad_(), self.parameters, side, spots
+        ):
+            of_rows = {key: self.parameters[key][rows] for key in self.besides}
+            value = self.auxiliary.combine(loss, of_rows, LOWEST.get(self.losses[label][0], 0))
+            value.sum().backward()
+            gradient[rows], mean[rows] = own.grad, value.detach()
+        score.backward(gradient)
+        return mean
+
+    def _objective(self, side, spots):
+        """Gradients of what the head itself minimises, and that `(runs,)`."""
+        found = torch.cat(
+            [
+                self.head.objective(own, side, spots[i], self.order[self.seeds[i]])
+                for i, own in enumerate(self.of_seeds(self.parameters))
+            ]
+        )
+        found.sum().backward()
+        return found.detach()
+
     @torch.no_grad()
-    def validate(self, side):
-        """Loss and scores of the panel on all spots of `side`."""
+    def validate(self, side, train):
+        """Loss and scores of the panel on all spots of `side`; squared error of a head that trains
+        by no loss."""
+        parameters = self.parameters | self.head.known(self.parameters, train)
         score = torch.cat(
             [
-                self.scores(self.parameters, side, block, training=False)
+                self.scores(parameters, side, block, training=False)
                 for block in blocks(self.head, side.tissue.cpu().numpy())
             ],
             1,
         )
         losses, n_panel = score.new_empty(len(score)), self.auxiliary.n_panel
+        if hasattr(self.head, "objective"):
+            return (score - side.target).square().mean((1, 2)), score
         for _, rows, _, loss in self.losses_of(
             lambda rows: score[rows], self.parameters, side, slice(None)
         ):

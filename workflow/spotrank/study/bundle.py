@@ -4,7 +4,6 @@ from spotrank.base.store import InputError
 from spotrank.base.words import one_of
 from spotrank.encoders import loading, registry
 from spotrank.encoders.weightless import ENCODERS
-from spotrank.study import floors
 
 NONE = "none is needed"
 UNSTATED = "not stated; ask whose data these are"

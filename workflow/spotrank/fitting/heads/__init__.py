@@ -9,7 +9,10 @@ A head is a class and a row of `HEADS`: `HEADS[name](dimension, n_genes, **optio
   `(runs, n_spots, n_genes)`; a generator is given in training only;
 - or, in place of training, `solve(train, validation, monitor, penalty=None)`: the parameters at
   once, of a run for each of `labels`, which tables call its loss. What it chooses by validation,
-  a penalty or a number of trees, it returns as `penalty (runs,)`, and takes where there is none.
+  a penalty or a number of trees, it returns as `penalty (runs,)`, and takes where there is none;
+- or, in place of a loss, `objective(parameters, side, spots, generator)`: what a run of its one
+  label minimises on the training spots `spots` of a `batches.Side`, `(runs,)`;
+- `known(parameters, train)`: what `score` is to find among the parameters besides.
 
 `sees` says what `x` is: 'embeddings', 'patches' (uint8 `(n_spots, px, px, 3)`), or 'either';
 `slides` that a batch has to be a whole slide; `alone` that it takes one run at a time; `trunk` that
@@ -22,10 +25,13 @@ which are not written with the others.
 from functools import partial
 
 from spotrank.fitting.heads.floor import Floor
+from spotrank.fitting.heads.flow import Flow
+from spotrank.fitting.heads.graph import Graph
 from spotrank.fitting.heads.linear import Linear, LowRank
 from spotrank.fitting.heads.mlp import MLP
 from spotrank.fitting.heads.modules import FineTune, HisToGene
 from spotrank.fitting.heads.nearest import Nearest
+from spotrank.fitting.heads.retrieval import Retrieval
 from spotrank.fitting.heads.ridge import Ridge
 from spotrank.fitting.heads.trees import Boosting, Forest
 
@@ -38,6 +44,9 @@ HEADS = {
     "nearest": Nearest,
     "forest": Forest,
     "boosting": Boosting,
+    "retrieval": Retrieval,
+    "graph": Graph,
+    "flow": Flow,
     "histogene": HisToGene,
     "finetune": FineTune,
 }

@@ -14,6 +14,10 @@ class Head:
     def __init__(self, dimension, n_genes):
         self.dimension, self.n_genes = dimension, n_genes
 
+    def known(self, parameters, train):
+        """What the parameters `(runs, …)` lack that prediction takes from the training spots."""
+        return {}
+
     def hidden(self):
         """Numbers a spot and run that training keeps besides the scores."""
         return 0
