@@ -21,13 +21,14 @@ from spotrank.cohorts.tissue import (
     SPACING,
     lay_out,
     measure,
+    surroundings,
 )
 
 TILE = 256  # px
 TYPICAL = np.array([0.35, 0.1, 0.3, 0.15, 0.05, 0.6, 0.2])  # composition of a middling patch
 
 
-def design(patients=4, spots=300, genes=200, seed=0):
+def design(patients=4, spots=300, genes=200, seed=0, context=False):
     """Rows of HEST's metadata table for the cohort, one a slide; every second patient has two."""
     rows = []
     for number, (patient, section) in enumerate(_sections(patients), start=1):
@@ -68,8 +69,12 @@ def design(patients=4, spots=300, genes=200, seed=0):
     return pd.DataFrame(rows)
 
 
-def write_sample(st, wsi, metadata, sample_id, patients=4, spots=300, genes=200, seed=0):
+def write_sample(
+    st, wsi, metadata, sample_id, patients=4, spots=300, genes=200, seed=0, context=False
+):
     """Draw one slide of the cohort and write its counts, slide and metadata to the three paths.
+
+    context: some genes depend on what lies around a spot, see `cohort_genes`.
 
     Besides raw counts, `st` holds `layers['noise_free']`, (n_spots, n_genes): the expression that
     the picture implies, before batch effects, sequencing depth, noise and dropout.
@@ -82,7 +87,11 @@ def write_sample(st, wsi, metadata, sample_id, patients=4, spots=300, genes=200,
     traits = _traits(rngs[0])
     tissue = lay_out(rngs, traits, _side(spots), spots)
     rgb = _draw(rngs[1], traits, tissue, row["fullres_px_width"])
-    adata = _sequence(rngs[1], measure(tissue), cohort_genes(genes, seed))
+    composition, table = measure(tissue), cohort_genes(genes, seed, context)
+    around = surroundings(tissue, composition) if context else np.zeros(spots)
+    adata = _sequence(rngs[1], composition, around, table)
+    if context:
+        adata.var["context"] = table["context"] != 0
     _locate(adata, tissue.spots, rgb, traits.pixel_size)
 
     with whole(st) as temporary:
@@ -206,11 +215,13 @@ def _stamp(rng, kind, size, angle, traits):
     return (100 * density * edge).astype(np.uint8)
 
 
-def cohort_genes(genes, seed):
-    """The cohort's genes, one a row: log abundance, dispersion, and loading on each composition.
+def cohort_genes(genes, seed, context=False):
+    """The cohort's genes, one a row: log abundance, dispersion, and loading on each composition,
+    and on `tissue.surroundings`.
 
     A third mark one kind of tissue, a third mix, and the rest do not depend on the picture; nor do
-    the mitochondrial ones, which together make up about 8 % of a spot's counts.
+    the mitochondrial ones, which together make up about 8 % of a spot's counts. With `context`
+    every second of the rest depends on what lies around the spot, and is no rare one.
     """
     rng = _rng(seed)
     n_mito = max(1, round(0.05 * genes))
@@ -226,17 +237,23 @@ def cohort_genes(genes, seed):
     sort[-n_mito:] = 2
     loadings = np.select([sort == 0, sort == 1], [marker, mixed], 0)
     table = pd.DataFrame(loadings, index=names, columns=COMPOSITION)
-    return table.assign(abundance=abundance, dispersion=rng.uniform(0.05, 0.4, genes))
+    table = table.assign(abundance=abundance, dispersion=rng.uniform(0.05, 0.4, genes), context=0.0)
+    if context:
+        chosen = np.flatnonzero(sort[:-n_mito, 0] == 2)[::2]
+        table.iloc[chosen, table.columns.get_loc("context")] = np.where(chosen % 2, 0.6, -0.6)
+        table.iloc[chosen, table.columns.get_loc("abundance")] = abundance[chosen].clip(1.5)
+    return table
 
 
-def _sequence(rng, composition, genes):
-    """AnnData of raw counts given the composition under each spot."""
+def _sequence(rng, composition, around, genes):
+    """AnnData of raw counts given what is under each spot, and `around` it `(n_spots,)`."""
     import anndata
     from scipy.sparse import csr_matrix
 
     shape = n_spots, n_genes = len(composition), len(genes)
     abundance, dispersion = genes[["abundance", "dispersion"]].to_numpy().T
-    mean = np.exp(abundance + (composition - TYPICAL) @ genes[COMPOSITION].to_numpy().T)
+    seen = (composition - TYPICAL) @ genes[COMPOSITION].to_numpy().T
+    mean = np.exp(abundance + seen + np.outer(around, genes["context"]))
 
     # STRank's model of a batch: each slide scales the mean and adds ambient transcripts
     scale = rng.lognormal(0, 0.3) * rng.lognormal(0, 0.15, n_genes)

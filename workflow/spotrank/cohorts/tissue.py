@@ -30,6 +30,7 @@ KINDS = pd.DataFrame(
     index=["tumour", "gland", "stroma", "immune", "fat"],
 )
 COMPOSITION = [*KINDS.index, "nuclei", "nuclear_area"]
+AWAY = 150, 400  # µm, what counts as the surroundings of a spot
 
 
 def lay_out(rngs, traits, side, n_spots):
@@ -159,3 +160,24 @@ def measure(tissue):
         inside = (np.abs(x - cx) < PATCH / 2) & (np.abs(y - cy) < PATCH / 2)
         composition.append([*shares, 100 * inside.sum(), np.pi * (radius[inside] ** 2).sum()])
     return np.array(composition) / PATCH**2
+
+
+def surroundings(tissue, composition):
+    """Immune tissue around each spot beyond what its own patch tells, `(n_spots,)` of variance 1.
+
+    The share of immune tissue in a ring of `AWAY` around the spot, what lies beyond the slide being
+    glass, less its linear regression on the spot's `composition`, see `measure`.
+    """
+    from scipy.signal import fftconvolve
+
+    cell, (near, far) = 10, AWAY  # µm
+    side = len(tissue.labels) // cell * cell
+    immune = (tissue.labels == IMMUNE)[:side, :side].reshape(side // cell, cell, -1, cell)
+    axis = np.arange(-far, far + 1, cell)
+    distance = np.hypot(axis, axis[:, None])
+    ring = ((distance >= near) & (distance <= far)).astype(float)
+    share = fftconvolve(immune.mean((1, 3)), ring / ring.sum(), "same")
+    x, y = np.minimum(tissue.spots[["x", "y"]].to_numpy().T // cell, len(share) - 1).astype(int)
+    known = np.column_stack([composition, np.ones(len(composition))])
+    left = share[y, x] - known @ np.linalg.lstsq(known, share[y, x])[0]
+    return left / left.std()

@@ -53,7 +53,9 @@ class Simulated(Source):
 
     def options(self):
         """Arguments of `simulate.design`."""
-        return {key: value for key, value in self.cohort.items() if key != "source"}
+        # a false `context` is left out: cohorts of before it was known are the same
+        own = self.cohort.items()
+        return {key: value for key, value in own if key != "source" and value is not False}
 
     def samples(self):
         return simulate.design(**self.options()).set_index("id").rename_axis("sample")
