@@ -3,7 +3,7 @@
 from types import MappingProxyType
 
 from spotrank.fitting.heads.head import Head, affine, apply, at_least, share
-from spotrank.fitting.heads.places import around, gathered
+from spotrank.fitting.heads.places import around, averaging
 
 
 class Graph(Head):
@@ -36,13 +36,13 @@ class Graph(Head):
         import torch
         from torch.nn.functional import layer_norm
 
-        where = around(place, self.k, self.radius)
-        share = where.weight / where.weight.sum(1, keepdim=True).clamp(min=1e-6)
+        mean = averaging(around(place, self.k, self.radius))
         x = apply(parameters, "in_", x.expand(len(parameters["bias"]), -1, -1)).relu()
         x = layer_norm(x, (self.width,))
         features = [x]
         for layer in range(self.layers):
-            message = (share[:, :, None] * gathered(x, where)).sum(2)
+            of_runs = x.transpose(0, 1)
+            message = torch.sparse.mm(mean, of_runs.flatten(1)).view_as(of_runs).transpose(0, 1)
             moved = apply(parameters, f"layer{layer}_", torch.cat((x, message), -1)).relu()
             x = layer_norm(x + self._dropped(moved, generator), (self.width,))
             features.append(x)
@@ -56,4 +56,4 @@ class Graph(Head):
         return x * (uniform >= self.dropout) / (1 - self.dropout)
 
     def hidden(self):
-        return self.width * (self.layers * (self.k + 6) + 2)
+        return self.width * (7 * self.layers + 3)

@@ -51,6 +51,18 @@ def _back(index, n):
     return np.where(column < count[:, None], order[at], len(index))
 
 
+def averaging(where):
+    """Sparse matrix `(n, n)` that takes means over each spot's neighbours, by weight."""
+    import torch
+
+    n, k = where.index.shape
+    share = where.weight / where.weight.sum(1, keepdim=True).clamp(min=1e-6)
+    rows = torch.arange(n, device=share.device).repeat_interleave(k)
+    entries = torch.stack((rows, where.index.flatten()))
+    found = torch.sparse_coo_tensor(entries, share.flatten(), (n, n), check_invariants=False)
+    return found.coalesce()
+
+
 def gathered(x, where):
     """Of `x (…, n, c)` the rows of each spot's neighbours `(…, n, k, c)`.
 
@@ -58,6 +70,10 @@ def gathered(x, where):
     """
     gather, _ = _functions()
     return gather.apply(x, where.index, where.back)
+
+
+def _rows(x, index):
+    return x.index_select(-2, index.flatten()).unflatten(-2, index.shape)
 
 
 @cache
@@ -68,7 +84,7 @@ def _functions():
         @staticmethod
         def forward(context, x, index, back):
             context.save_for_backward(index, back)
-            return x[..., index, :]
+            return _rows(x, index)
 
         @staticmethod
         def backward(context, gradient):
@@ -79,7 +95,7 @@ def _functions():
         def forward(context, gradient, index, back):
             context.save_for_backward(index, back)
             flat = torch.nn.functional.pad(gradient.flatten(-3, -2), (0, 0, 0, 1))
-            return flat[..., back, :].sum(-2)
+            return _rows(flat, back).sum(-2)
 
         @staticmethod
         def backward(context, x):
