@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 
+from spotrank.fitting import surroundings
 from spotrank.fitting.auxiliary import LOWEST
 from spotrank.fitting.batches import BATCHES, blocks, slide_batches
 from spotrank.fitting.losses import LOSSES, Batch
@@ -57,7 +58,8 @@ class Grid:
             own = spots if isinstance(spots, slice) else spots[i]
             of_seed = {key: part[i] for key, part in parts.items()}
             order = self.order[seed] if training else None
-            scores.append(self.head.score(of_seed, side.x[own], side.place[own], order))
+            around = surroundings.keyword(side.around, own)
+            scores.append(self.head.score(of_seed, side.x[own], side.place[own], order, **around))
         return torch.cat(scores)
 
     def losses_of(self, of_rows, parameters, side, spots):
@@ -103,20 +105,32 @@ class Grid:
         for spots in self.batches(side, self.batch_size, orders, self.of_tissues):
             score = self.scores(self.parameters, side, spots, training=True)
             self.optimiser.zero_grad()
-            gradient, mean = torch.empty_like(score), score.new_empty(len(score))
-            # a loss at a time, apart from the head: its graph is gone before the next one's is made
-            for label, rows, own, loss in self.losses_of(
-                lambda rows, score=score: score.detach()[rows].requires_grad_(),
-                self.parameters, side, spots,
-            ):  # fmt: skip
-                of_rows = {key: self.parameters[key][rows] for key in self.besides}
-                value = self.auxiliary.combine(loss, of_rows, LOWEST.get(self.losses[label][0], 0))
-                value.sum().backward()
-                gradient[rows], mean[rows] = own.grad, value.detach()
-            score.backward(gradient)
+            gradient, mean = self.gradient(score, side, spots)
+            scores, gradients = [score], [gradient]
+            for own, of_loss, of_distance in self.head.asides():
+                pull = 2 * (own - score).detach() / score[0].numel()
+                gradients.append(
+                    of_loss * self.gradient(own, side, spots)[0] + of_distance * pull
+                )
+                scores.append(own)
+            torch.autograd.backward(scores, gradients)
             self.optimiser.step()
             total, seen = total + mean * spots.shape[1], seen + spots.shape[1]
         return total / seen
+
+    def gradient(self, score, side, spots):
+        """Derivative of the losses by scores `(runs, n_spots, n_genes)`, and their means over genes
+        `(runs,)`."""
+        gradient, mean = torch.empty_like(score), score.new_empty(len(score))
+        # a loss at a time, apart from the head: its graph is gone before the next one's is made
+        for label, rows, own, loss in self.losses_of(
+            lambda rows: score.detach()[rows].requires_grad_(), self.parameters, side, spots
+        ):
+            of_rows = {key: self.parameters[key][rows] for key in self.besides}
+            value = self.auxiliary.combine(loss, of_rows, LOWEST.get(self.losses[label][0], 0))
+            value.sum().backward()
+            gradient[rows], mean[rows] = own.grad, value.detach()
+        return gradient, mean
 
     @torch.no_grad()
     def validate(self, side):

@@ -7,11 +7,16 @@ from spotrank.base.store import InputError
 
 class Head:
     sees, slides, alone, trunk, scales = "embeddings", False, False, True, False
-    labels = ()
+    labels, neighbours, radius_um = (), 0, 0
     training = MappingProxyType({})
 
     def __init__(self, dimension, n_genes):
         self.dimension, self.n_genes = dimension, n_genes
+
+    def asides(self):
+        """Scores besides that the batch just trained on is to train by too: `(scores (1, n, genes),
+        weight of the loss, weight of their squared distance from the head's scores)` each."""
+        return []
 
     def hidden(self):
         """Numbers a spot and run that training keeps besides the scores."""
