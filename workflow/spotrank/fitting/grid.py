@@ -6,7 +6,7 @@ import torch
 from spotrank.fitting import surroundings
 from spotrank.fitting.auxiliary import LOWEST
 from spotrank.fitting.batches import BATCHES, blocks, slide_batches
-from spotrank.fitting.losses import LOSSES, Batch
+from spotrank.fitting.losses import ALL, Batch
 
 
 class Grid:
@@ -84,7 +84,7 @@ class Grid:
             name, options = self.losses[label]
             scores, log_theta = of_rows(rows), parameters["log_theta"][rows]
             own = Batch(**own, n_tissues=len(side.slides), log_theta=log_theta, uniform=uniform)
-            yield label, rows, scores, LOSSES[name](scores, own, **options)
+            yield label, rows, scores, ALL[name](scores, own, **options)
 
     def loss_of(self, parameters, side, spots):
         """Loss of each active run and gene, to be differentiated by `parameters`."""

@@ -27,6 +27,7 @@ from spotrank.fitting.heads.linear import Linear, LowRank
 from spotrank.fitting.heads.mlp import MLP
 from spotrank.fitting.heads.modules import FineTune, HisToGene
 from spotrank.fitting.heads.nearest import Nearest
+from spotrank.fitting.heads.own import Own
 from spotrank.fitting.heads.ridge import Ridge
 from spotrank.fitting.heads.triplex import Triplex
 
@@ -43,5 +44,6 @@ HEADS = {
     "finetune": FineTune,
 }
 
-ALL = HEADS | {"floor": Floor}  # those that a config may name, and the floors' own
+NAMED = HEADS | {"own": Own}  # those that a config may name
+ALL = NAMED | {"floor": Floor}  # and the floors' own
 OF_FLOORS = ("floor", "nearest")  # labels, in tables, of the heads that floors have
