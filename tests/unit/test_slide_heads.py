@@ -52,7 +52,11 @@ def test_chunks_of_the_graph_change_nothing():
     together, in_chunks = (trained("graph", epochs=3, budget=budget) for budget in (None, 1))
     assert together[0].equals(in_chunks[0])
     head, test = ("graph", SMALL["graph"]), slides(2)
-    ours, theirs = (predictions(own[1], head, test) for own in (together, in_chunks))
+    # a shift is free in both losses, and follows rounding errors
+    ours, theirs = (
+        score - score.mean(1, keepdim=True)
+        for score in (predictions(own[1], head, test) for own in (together, in_chunks))
+    )
     torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-4)
 
 

@@ -11,6 +11,7 @@ import io
 import json
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -20,7 +21,7 @@ from spotrank.base.store import InputError, whole
 from spotrank.bundles import home
 from spotrank.encoders import loading
 from spotrank.fitting import predict
-from spotrank.fitting.batches import blocks
+from spotrank.fitting.batches import blocks, slides_of
 from spotrank.fitting.heads import ALL
 
 FORMAT, UNITS = 1, "log1p"
@@ -172,10 +173,10 @@ class Bundle:
         head = self.head(dimension)
         slide = np.zeros(len(x), int) if slide is None else slide
         n_panel = self._slope.shape[1]
-        for block in blocks(head, slide):
-            own = x[block], place[block], slide[block]
-            mean = np.zeros((len(own[0]), n_panel))
-            for seed, part, score in predict.scores(self._parameters, head, *own, n_panel):
+        for block in slides_of(slide) if head.neighbours else blocks(head, slide):
+            own = SimpleNamespace(x=x[block], place=place[block], tissue=slide[block], whole=None)
+            mean = np.zeros((len(own.x), n_panel))
+            for seed, part, score in predict.scores(self._parameters, head, own, n_panel):
                 mean[part] += score * self._slope[seed] + self._intercept[seed]
             yield block, (mean / len(self._slope)).astype(np.float32)
 

@@ -14,9 +14,10 @@ first. It has
 
 from spotrank.base.store import InputError
 
-# the lowest value of a loss, for what needs positive ones; Poisson's and NB's depend on the counts
+# the lowest value of a loss, for what needs positive ones; Poisson's and NB's depend on the
+# counts, and that of one's own is not known
 LOWEST = {"pearson": -1, "pearson_within": -1, "spearman_within": -1}
-UNBOUNDED = ("poisson", "negative_binomial")
+UNBOUNDED = ("poisson", "negative_binomial", "own")
 
 
 class Equal:

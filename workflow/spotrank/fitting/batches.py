@@ -19,7 +19,8 @@ SPOTS_AT_A_TIME, PATCHES_AT_A_TIME = 4096, 64
 class Spots:
     """Spots of some samples, a sample after the other: embeddings `x (n, d)` or patches
     `(n, px, px, 3)`, raw `counts (n, g)` of the panel, `library`, the counts over all genes `(n,)`,
-    number of the `tissue`, `place` in µm `(n, 2)`, `part` of the fold, and ids."""
+    number of the `tissue`, `place` in µm `(n, 2)`, `part` of the fold, and ids; of chosen spots the
+    `whole` that they are of."""
 
     x: np.ndarray
     counts: np.ndarray
@@ -29,9 +30,11 @@ class Spots:
     part: np.ndarray
     sample: np.ndarray
     barcode: np.ndarray
+    whole: "Spots | None" = None
 
     def __getitem__(self, chosen):
-        return Spots(*(value[chosen] for value in vars(self).values()))
+        own = {key: value[chosen] for key, value in vars(self).items() if key != "whole"}
+        return Spots(**own, whole=self.whole or self)
 
 
 def assemble(fold, gap_um, samples, spots, embeddings, genes):
@@ -79,10 +82,11 @@ def assemble(fold, gap_um, samples, spots, embeddings, genes):
     if len(set(dimensions.values())) > 1:
         raise InputError(f"the embeddings of a cohort differ in dimension: {dimensions}.")
     return Spots(
-        *(
-            np.concatenate(values)
-            for values in zip(*(vars(p).values() for p in joined), strict=True)
-        )
+        **{
+            key: np.concatenate([getattr(part, key) for part in joined])
+            for key in vars(joined[0])
+            if key != "whole"
+        }
     )
 
 
@@ -99,9 +103,9 @@ def parts_of(spots):
 
 
 class Side:
-    """Training or validation spots as tensors on the device."""
+    """Training or validation spots as tensors on the device; around: see `surroundings.around`."""
 
-    def __init__(self, spots, x, n_panel, scaling, share, device):
+    def __init__(self, spots, x, n_panel, scaling, share, device, around=None):
         panel = spots.counts[:, :n_panel]
         target = expression.target(spots.counts, expression.total(panel, spots.library, scaling))
         size = expression.size(panel, spots.library, scaling, share)
@@ -109,7 +113,7 @@ class Side:
             torch.as_tensor(np.float32(array), device=device)
             for array in (spots.place, spots.counts, target, size)
         )
-        self.x = torch.as_tensor(x, device=device)
+        self.x, self.around = torch.as_tensor(x, device=device), around
         self.sample, self.number = spots.sample, spots.tissue
         self._lay_out()
 
@@ -203,12 +207,19 @@ def _shuffled(n, generator):
     return torch.randperm(n, generator=generator, device=generator.device)
 
 
+def slides_of(tissue):
+    """Slices of spots, a slide each."""
+    return _slices([*np.flatnonzero(np.diff(tissue)) + 1, len(tissue)])
+
+
 def blocks(head, tissue):
     """Slices of spots that a head scores at a time: a slide, some patches, or many embeddings."""
-    n = len(tissue)
     if head.slides:
-        ends = [*np.flatnonzero(np.diff(tissue)) + 1, n]
-    else:
-        step = PATCHES_AT_A_TIME if head.sees == "patches" else SPOTS_AT_A_TIME
-        ends = [*range(step, n, step), n]
+        return slides_of(tissue)
+    step = PATCHES_AT_A_TIME if head.sees == "patches" else SPOTS_AT_A_TIME
+    step = -(-step // (1 + head.neighbours))
+    return _slices([*range(step, len(tissue), step), len(tissue)])
+
+
+def _slices(ends):
     return [slice(start, end) for start, end in zip([0, *ends[:-1]], ends, strict=True)]

@@ -2,12 +2,14 @@
 
 import logging
 import time
+from functools import partial
 
 import numpy as np
 import pandas as pd
 import psutil
 import torch
 
+from spotrank.fitting import surroundings
 from spotrank.fitting.auxiliary import STRATEGIES
 from spotrank.fitting.batches import Side
 from spotrank.fitting.grid import Grid
@@ -50,10 +52,12 @@ def fit(
     if training["standardise"] and not head.scales and train.x.ndim == 2:
         scaler = scale_of(train.x)
     share = train.counts[:, :n_panel].sum() / train.library.sum()
+    scaled = partial(standardised, **scaler)
     train, validation = (
-        spots and Side(spots, standardised(spots.x, **scaler), n_panel, scaling, share, device)
+        spots and Side(spots, scaled(spots.x), n_panel, scaling, share, device,
+                       surroundings.around(head, spots, scaled, device))
         for spots in (train, validation)
-    )
+    )  # fmt: skip
     losses = dict.fromkeys(head.labels) or losses
     epochs, penalty = lengths or (None, None)
     if hasattr(head, "solve"):

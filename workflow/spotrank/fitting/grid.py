@@ -3,9 +3,10 @@
 import numpy as np
 import torch
 
+from spotrank.fitting import surroundings
 from spotrank.fitting.auxiliary import LOWEST
 from spotrank.fitting.batches import BATCHES, blocks, slide_batches
-from spotrank.fitting.losses import LOSSES, Batch
+from spotrank.fitting.losses import ALL, Batch
 
 
 class Grid:
@@ -60,7 +61,8 @@ class Grid:
         for i, of_seed in enumerate(self.of_seeds(parameters)):
             own = spots if isinstance(spots, slice) else spots[i]
             order = self.order[self.seeds[i]] if training else None
-            scores.append(self.head.score(of_seed, side.x[own], side.place[own], order))
+            around = surroundings.keyword(side.around, own)
+            scores.append(self.head.score(of_seed, side.x[own], side.place[own], order, **around))
         return torch.cat(scores)
 
     def losses_of(self, of_rows, parameters, side, spots):
@@ -85,7 +87,7 @@ class Grid:
             name, options = self.losses[label]
             scores, log_theta = of_rows(rows), parameters["log_theta"][rows]
             own = Batch(**own, n_tissues=len(side.slides), log_theta=log_theta, uniform=uniform)
-            yield label, rows, scores, LOSSES[name](scores, own, **options)
+            yield label, rows, scores, ALL[name](scores, own, **options)
 
     def loss_of(self, parameters, side, spots):
         """Loss of each active run and gene, to be differentiated by `parameters`."""
@@ -114,16 +116,13 @@ class Grid:
     def _losses(self, side, spots):
         """Gradients of the losses; their means over genes `(runs,)`."""
         score = self.scores(self.parameters, side, spots, training=True)
-        gradient, mean = torch.empty_like(score), score.new_empty(len(score))
-        # a loss at a time, apart from the head: its graph is gone before the next one's is made
-        for label, rows, own, loss in self.losses_of(
-            lambda rows: score.detach()[rows].requires_grad_(), self.parameters, side, spots
-        ):
-            of_rows = {key: self.parameters[key][rows] for key in self.besides}
-            value = self.auxiliary.combine(loss, of_rows, LOWEST.get(self.losses[label][0], 0))
-            value.sum().backward()
-            gradient[rows], mean[rows] = own.grad, value.detach()
-        score.backward(gradient)
+        gradient, mean = self.gradient(score, side, spots)
+        scores, gradients = [score], [gradient]
+        for own, of_loss, of_distance in self.head.asides():
+            pull = 2 * (own - score).detach() / score[0].numel()
+            gradients.append(of_loss * self.gradient(own, side, spots)[0] + of_distance * pull)
+            scores.append(own)
+        torch.autograd.backward(scores, gradients)
         return mean
 
     def _objective(self, side, spots):
@@ -136,6 +135,20 @@ class Grid:
         )
         found.sum().backward()
         return found.detach()
+
+    def gradient(self, score, side, spots):
+        """Derivative of the losses by scores `(runs, n_spots, n_genes)`, and their means over genes
+        `(runs,)`."""
+        gradient, mean = torch.empty_like(score), score.new_empty(len(score))
+        # a loss at a time, apart from the head: its graph is gone before the next one's is made
+        for label, rows, own, loss in self.losses_of(
+            lambda rows: score.detach()[rows].requires_grad_(), self.parameters, side, spots
+        ):
+            of_rows = {key: self.parameters[key][rows] for key in self.besides}
+            value = self.auxiliary.combine(loss, of_rows, LOWEST.get(self.losses[label][0], 0))
+            value.sum().backward()
+            gradient[rows], mean[rows] = own.grad, value.detach()
+        return gradient, mean
 
     @torch.no_grad()
     def validate(self, side, train):

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
+from spotrank.fitting import own
 from spotrank.scoring.metrics import ranks
 
 TINY = 1e-6
@@ -192,6 +193,7 @@ LOSSES = {
         strank_list,
     )
 }
+ALL = LOSSES | {"own": own.loss}  # those that a config may name
 
 
 def _log_size(batch):

@@ -1,8 +1,11 @@
 """From the parameters of a fit to scores of new spots, and to the units of the target."""
 
+from functools import partial
+
 import numpy as np
 import torch
 
+from spotrank.fitting import surroundings
 from spotrank.fitting.batches import blocks
 from spotrank.fitting.heads import ALL
 from spotrank.spots import expression
@@ -34,21 +37,24 @@ def standardised(x, centre=None, spread=None):
 def predict(parameters, head, spots, n_panel=None):
     """Yield `(run, slice of spots, scores)`, scores float32 `(n_spots of the slice, n_panel)`."""
     head = head_for(head, spots)
-    yield from scores(parameters, head, spots.x, spots.place, spots.tissue, n_panel)
+    yield from scores(parameters, head, spots, n_panel)
 
 
 @torch.no_grad()
-def scores(parameters, head, x, place, tissue, n_panel=None):
-    """As `predict`, by a head that was made; x, place, tissue: see `batches.Spots`."""
+def scores(parameters, head, spots, n_panel=None):
+    """As `predict`, by a head that was made; spots: `batches.Spots`, or whatever has their
+    `x, place, tissue, whole`."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
     scaler = {key: parameters[key].numpy() for key in ("centre", "spread") if key in parameters}
     weights = {key: value for key, value in parameters.items() if key not in scaler}
+    scaled = partial(standardised, **scaler)
+    around = surroundings.around(head, spots, scaled, device)
     for run in range(len(next(iter(weights.values())))):
         own = {key: value[run : run + 1].to(device) for key, value in weights.items()}
-        for block in blocks(head, tissue):
-            features = torch.as_tensor(standardised(x[block], **scaler), device=device)
-            where = torch.as_tensor(np.float32(place[block]), device=device)
-            score = head.score(own, features, where)
+        for block in blocks(head, spots.tissue):
+            features = torch.as_tensor(scaled(spots.x[block]), device=device)
+            where = torch.as_tensor(np.float32(spots.place[block]), device=device)
+            score = head.score(own, features, where, **surroundings.keyword(around, block))
             yield run, block, score[0, :, :n_panel].float().cpu().numpy()
 
 

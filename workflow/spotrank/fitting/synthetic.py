@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from spotrank.fitting.losses import LOSSES, Batch
+from spotrank.fitting.losses import ALL, Batch
 from spotrank.scoring import metrics
 
 # A, B, C, D of the mean A sin(Cx) + B sin(Dx) − min, a row a function
@@ -184,7 +184,7 @@ class Runs:
         *parameters, batch.log_theta = self.of_loss[i]
         batch.uniform = uniform
         name, options = self.losses[i]
-        return LOSSES[name](score(parameters, x), batch, **options)[:, 0]
+        return ALL[name](score(parameters, x), batch, **options)[:, 0]
 
     def epoch(self, side, epoch):
         """Train on `side` once."""

@@ -34,6 +34,11 @@ def about(study, row):
     """What a bundle of a row tells of its study."""
     cohort, encoder, head = row["cohort"], row["encoder"], row["head"]
     of_head, patches = study.heads[head], study.config["patches"]
+    if of_head["head"] == "own":
+        raise InputError(
+            f"config: bundle: '{head}' is a head of your own, and a bundle holds no code that others "
+            "would run; name a row of another head."
+        )
     px = None
     if study.trains_on_patches(encoder, head):
         entry = study.entry(encoder)

@@ -8,9 +8,10 @@ from spotrank.base.words import nearest, one_of
 from spotrank.encoders.registry import resolve, rows, trained_on
 from spotrank.encoders.weightless import ENCODERS
 from spotrank.fitting.auxiliary import STRATEGIES, UNBOUNDED
-from spotrank.fitting.heads import ALL, HEADS
-from spotrank.fitting.losses import LOSSES
+from spotrank.fitting.heads import ALL, NAMED
+from spotrank.fitting.losses import ALL as LOSSES
 from spotrank.genes.selections import SELECTIONS
+from spotrank.study import own
 from spotrank.study.entries import add, entries
 
 
@@ -66,8 +67,8 @@ def panels(genes):
 
 def losses(config):
     """`{label: (name, options)}`."""
-    chosen = {}
-    for name, options, own_name in entries(config["losses"], "loss", LOSSES):
+    chosen, given = {}, own.read(config["losses"], "loss")
+    for name, options, own_name in entries(given, "loss", LOSSES):
         words = ", ".join(f"{key}={str(value).lower()}" for key, value in options.items())
         label = own_name or (f"{name} ({words})" if words else name)
         add(chosen, label, (name, options), "losses")
@@ -90,10 +91,10 @@ def heads(config, said):
 
     said: what the config itself says of the training, which goes before a head's own.
     """
-    chosen = {}
-    for name, options, own_name in entries(config["heads"], "head", HEADS, "training"):
+    chosen, given = {}, own.read(config["heads"], "head")
+    for name, options, own_name in entries(given, "head", NAMED, "training"):
         training = options.pop("training", {})
-        of_paper = HEADS[name](1, 1, **options).training
+        of_paper = NAMED[name](1, 1, **options).training
         words = [f"{key}={str(value).lower()}" for key, value in options.items()]
         head = {
             "head": name,
@@ -195,7 +196,7 @@ def fits(encoders, heads, auxiliary):
             raise InputError(
                 f"config: auxiliary: '{strategy}' can't act on the head '{head}', in which genes "
                 "share no trunk: each has weights of its own, which no other gene moves; use "
-                "low_rank, mlp, histogene or finetune."
+                "low_rank, mlp, context, triplex, histogene or finetune."
             )
     return [
         (encoder, head, strategy)

@@ -7,8 +7,7 @@ from spotrank.base.store import InputError
 
 class Head:
     sees, slides, alone, trunk, scales = "embeddings", False, False, True, False
-    by_patient = False
-    labels = ()
+    labels, neighbours, radius_um, by_patient = (), 0, 0, False
     training = MappingProxyType({})
 
     def __init__(self, dimension, n_genes):
@@ -17,6 +16,11 @@ class Head:
     def known(self, parameters, train):
         """What the parameters `(runs, …)` lack that prediction takes from the training spots."""
         return {}
+
+    def asides(self):
+        """Scores besides that the batch just trained on is to train by too: `(scores (1, n, genes),
+        weight of the loss, weight of their squared distance from the head's scores)` each."""
+        return []
 
     def hidden(self):
         """Numbers a spot and run that training keeps besides the scores."""

@@ -6,6 +6,8 @@ from types import MappingProxyType
 from spotrank.base.store import InputError
 from spotrank.fitting.heads.head import Head, at_least, share
 
+WAVES = 16
+
 
 class Module(Head):
     """A torch module as a head, one run at a time; subclasses `build()` it and say what is `fed`.
@@ -22,14 +24,15 @@ class Module(Head):
         self.module = self.build().to(generator.device)
         return {key: value.detach().clone() for key, value in self.module.state_dict().items()}
 
-    def score(self, parameters, x, place, generator=None):
+    def score(self, parameters, x, place, generator=None, **around):
         import torch
 
         if not hasattr(self, "module"):
             self.module = self.build().to(x.device)
         self.module.train(generator is not None)
         own = {key: value[0] for key, value in parameters.items()}
-        return torch.func.functional_call(self.module, own, self.fed(x, place, generator))[None]
+        fed = self.fed(x, place, generator, **around)
+        return torch.func.functional_call(self.module, own, fed)[None]
 
 
 class HisToGene(Module):
@@ -40,7 +43,6 @@ class HisToGene(Module):
     """
 
     sees, slides, training = "either", True, MappingProxyType({"learning_rate": 5e-5})
-    WAVES = 16
 
     def __init__(self, dimension, n_genes, width=1024, layers=4, heads=16, dropout=0.1):
         super().__init__(dimension, n_genes)
@@ -64,7 +66,7 @@ class HisToGene(Module):
             batch_first=True, norm_first=True,
         )  # fmt: skip
         return nn.Sequential(
-            nn.Linear(self.dimension + 4 * self.WAVES, self.width),
+            nn.Linear(self.dimension + 4 * WAVES, self.width),
             nn.TransformerEncoder(layer, self.layers, enable_nested_tensor=False),
             nn.LayerNorm(self.width),
             nn.Linear(self.width, self.n_genes),
@@ -75,9 +77,16 @@ class HisToGene(Module):
 
         if x.dtype == torch.uint8:
             x = x / 127.5 - 1
-        lengths = torch.logspace(math.log10(200), math.log10(20_000), self.WAVES, device=x.device)
-        angle = 2 * math.pi * (place - place.mean(0))[:, :, None] / lengths
-        return torch.cat((x.flatten(1), angle.sin().flatten(1), angle.cos().flatten(1)), 1)
+        return torch.cat((x.flatten(1), waves(place)), 1)
+
+
+def waves(place):
+    """Sines and cosines of places `(n, 2)` from their mean, `(n, 4 WAVES)`."""
+    import torch
+
+    lengths = torch.logspace(math.log10(200), math.log10(20_000), WAVES, device=place.device)
+    angle = 2 * math.pi * (place - place.mean(0))[:, :, None] / lengths
+    return torch.cat((angle.sin().flatten(1), angle.cos().flatten(1)), 1)
 
 
 class FineTune(Module):
