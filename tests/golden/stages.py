@@ -113,6 +113,11 @@ def fit_(folder):
     small = {
         "histogene": {"width": 8, "layers": 1, "heads": 2},
         "mlp": {"width": 8},
+        "retrieval": {"width": 8, "k": 5},
+        "graph": {"width": 8},
+        "flow": {"width": 8},
+        "forest": {"trees": 5},
+        "boosting": {"trees": 10},
         "floor": {"floors": ["stain", "place", "depth"]},  # five columns, as the embeddings have
     }
     cases = {

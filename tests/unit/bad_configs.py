@@ -75,7 +75,19 @@ CONFIGS = {
     ),
     "unknown alpha": (
         change("heads", to=[{"head": "ridge", "alpha": "best"}]),
-        "'alpha' of 'ridge' is 'best'; give a number from 0 on, 'validation' or 'hest'",
+        "'alpha' of 'ridge' is 'best'; give a number from 0 on, 'validation', 'inner' or 'hest'",
+    ),
+    "no feature for a forest": (
+        change("heads", to=[{"head": "forest", "features": 0}]),
+        "'features' of 'forest' is 0; give a number above 0, 1 at most",
+    ),
+    "width that heads of 'flow' don't divide": (
+        change("heads", to=[{"head": "flow", "width": 30}]),
+        "width 30 of 'flow' is no multiple of its 4 heads",
+    ),
+    "strategy for trees": (
+        lambda config: config.update(heads=["mlp", "forest"], auxiliary=["all"]),
+        "'all' can't act on the head 'forest', in which genes share no trunk that their losses",
     ),
     "unknown training of a head": (
         change("heads", to=[{"head": "mlp", "training": {"epochs": 3}}]),

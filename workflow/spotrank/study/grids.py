@@ -195,8 +195,8 @@ def fits(encoders, heads, auxiliary):
         ):
             raise InputError(
                 f"config: auxiliary: '{strategy}' can't act on the head '{head}', in which genes "
-                "share no trunk: each has weights of its own, which no other gene moves; use "
-                "low_rank, mlp, context, triplex, histogene or finetune."
+                "share no trunk that their losses train; use low_rank, mlp, context, triplex, "
+                "graph, histogene or finetune."
             )
     return [
         (encoder, head, strategy)
