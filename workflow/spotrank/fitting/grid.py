@@ -109,9 +109,7 @@ class Grid:
             scores, gradients = [score], [gradient]
             for own, of_loss, of_distance in self.head.asides():
                 pull = 2 * (own - score).detach() / score[0].numel()
-                gradients.append(
-                    of_loss * self.gradient(own, side, spots)[0] + of_distance * pull
-                )
+                gradients.append(of_loss * self.gradient(own, side, spots)[0] + of_distance * pull)
                 scores.append(own)
             torch.autograd.backward(scores, gradients)
             self.optimiser.step()

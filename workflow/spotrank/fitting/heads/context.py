@@ -13,9 +13,7 @@ class Context(Head):
 
     RINGS = 4  # bumps along the distance, from 0 to the radius
 
-    def __init__(
-        self, dimension, n_genes, width=128, neighbours=36, radius_um=400.0, dropout=0.2
-    ):
+    def __init__(self, dimension, n_genes, width=128, neighbours=36, radius_um=400.0, dropout=0.2):
         super().__init__(dimension, n_genes)
         self.width = at_least(1, width, "context", "width")
         self.neighbours = at_least(1, neighbours, "context", "neighbours")
