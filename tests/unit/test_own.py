@@ -97,7 +97,7 @@ BAD_HEADS = {
     "no module": ("class Mine:\n    def __init__(self, *a): pass", "line 1: 'Mine' is no torch"),
     "exception": (
         HEAD.replace(FORWARD, "        return x.nothing"),
-        "line 11: 'Mine' fails with Attr",
+        "line 11: 'Mine' fails with",
     ),
     "import": ("import nothing_here\n" + HEAD, "line 1: 'Mine' fails with ModuleNotFoundError"),
     "shape": (HEAD.replace(FORWARD, "        return x"), "line 3: 'Mine' gives (32, 6), but must"),
@@ -123,7 +123,7 @@ BAD_LOSSES = {
     "syntax": (LOSS + ")", "line 4: is no Python"),
     "no function": ("mine = 3", "line 1: has no function 'mine'"),
     "shape": (LOSS.replace(".mean(1)", ".mean()"), "line 2: 'mine' gives"),
-    "no tensor": (LOSS.replace("(score - batch.target).square().mean(1)", "3"), "line 2: 'mine' gives int"),
+    "no tensor": (LOSS.replace("return", "return 3 #"), "line 2: 'mine' gives int"),
     "NaN": (LOSS.replace(".square()", ".sub(1e9).sqrt()"), "line 2: 'mine' gives NaN"),
     "no derivative": (LOSS.replace("score -", "score.detach() -"), "line 2: 'mine' has no deriv"),
     "exception": (LOSS.replace("target", "goal"), "line 3: 'mine' fails with AttributeError"),

@@ -240,7 +240,7 @@ def cohort_genes(genes, seed, context=False):
     table = table.assign(abundance=abundance, dispersion=rng.uniform(0.05, 0.4, genes), context=0.0)
     if context:
         chosen = np.flatnonzero(sort[:-n_mito, 0] == 2)[::2]
-        table.iloc[chosen, table.columns.get_loc("context")] = np.where(chosen % 2, 0.6, -0.6)
+        table.iloc[chosen, table.columns.get_loc("context")] = np.where(chosen % 2, 0.8, -0.8)
         table.iloc[chosen, table.columns.get_loc("abundance")] = abundance[chosen].clip(1.5)
     return table
 

@@ -47,7 +47,8 @@ def told(file, line, name):
         line = next((own.lineno for own in reversed(frames) if own.filename == file), line)
         words = " ".join(str(error).split())
         raise InputError(
-            f"{file}, line {line}: '{name}' fails with {type(error).__name__} ({words}); correct it."
+            f"{file}, line {line}: '{name}' fails with {type(error).__name__} ({words}); correct "
+            "it."
         ) from None
 
 

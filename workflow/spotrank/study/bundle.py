@@ -36,8 +36,8 @@ def about(study, row):
     of_head, patches = study.heads[head], study.config["patches"]
     if of_head["head"] == "own":
         raise InputError(
-            f"config: bundle: '{head}' is a head of your own, and a bundle holds no code that others "
-            "would run; name a row of another head."
+            f"config: bundle: '{head}' is a head of your own, and a bundle holds no code that "
+            "others would run; name a row of another head."
         )
     px = None
     if study.trains_on_patches(encoder, head):

@@ -4,8 +4,8 @@ A head is a class and a row of `HEADS`: `HEADS[name](dimension, n_genes, **optio
 
 - `start(generator)`: the first parameters of one run, a dict of tensors on the generator's device;
   those whose name says `running_` or `tracked` are kept but not trained;
-- `score(parameters, x, place, generator=None, around=None)`: parameters with a leading axis of runs, spots
-  `x (n_spots, dimension)` and their `place (n_spots, 2)` in µm, to scores
+- `score(parameters, x, place, generator=None, around=None)`: parameters with a leading axis of
+  runs, spots `x (n_spots, dimension)` and their `place (n_spots, 2)` in µm, to scores
   `(runs, n_spots, n_genes)`; a generator is given in training only, and `around`, see
   `surroundings.Neighbours`, to heads that ask for so many `neighbours` within `radius_um`;
 - or, in place of training, `solve(train, validation, monitor, penalty=None)`: the parameters at
