@@ -16,14 +16,16 @@ class Network(nn.Module):
         self.share = nn.Linear(1, width)
         self.layers = nn.ModuleList(Layer(width, heads, dropout) for _ in range(layers))
         self.norm, self.last = nn.LayerNorm(width), nn.Linear(width, n_genes)
+        self.direct = nn.Linear(dimension, n_genes)
 
     def forward(self, x, mixed, share, where):
         """Of `x (n, d)`, `mixed (…, n, n_genes)` and the share of expression in it; where: of
         `places.around`."""
+        direct = self.direct(x)
         x = self.embedding(x) + self.mixed(mixed) + self.share(share[None])
         for layer in self.layers:
             x = layer(x, where)
-        return self.last(self.norm(x))
+        return direct + self.last(self.norm(x))
 
 
 class Layer(nn.Module):

@@ -10,7 +10,7 @@ class Graph(Head):
     """Layers of messages over the graph of a slide's spots, after Hist2ST (Zeng et al. 2022).
 
     Each layer adds to a spot's features a map of them beside the mean of its neighbours'
-    (GraphSAGE); genes are read off the features of all layers. Hist2ST
+    (GraphSAGE); genes are read off the embedding and the features of all layers. Hist2ST
     reads them off the layers' features by an LSTM, and encodes patches by a network of its own.
     """
 
@@ -30,16 +30,17 @@ class Graph(Head):
         start = affine("in_", self.dimension, self.width, generator)
         for layer in range(self.layers):
             start |= affine(f"layer{layer}_", 2 * self.width, self.width, generator)
-        return start | affine("", (self.layers + 1) * self.width, self.n_genes, generator)
+        n_features = self.dimension + (self.layers + 1) * self.width
+        return start | affine("", n_features, self.n_genes, generator)
 
     def score(self, parameters, x, place, generator=None):
         import torch
         from torch.nn.functional import layer_norm
 
         mean = averaging(around(place, self.k, self.radius))
-        x = apply(parameters, "in_", x.expand(len(parameters["bias"]), -1, -1)).relu()
-        x = layer_norm(x, (self.width,))
-        features = [x]
+        features = [x.expand(len(parameters["bias"]), -1, -1)]
+        x = layer_norm(apply(parameters, "in_", features[0]).relu(), (self.width,))
+        features.append(x)
         for layer in range(self.layers):
             of_runs = x.transpose(0, 1)
             message = torch.sparse.mm(mean, of_runs.flatten(1)).view_as(of_runs).transpose(0, 1)
