@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load, save
 from test_fit import ALL, TRAINING, predictions, spots
 from test_heads import spearman, target
+from test_surroundings import cohort, of_linear, reached  # noqa: F401
 
 from spotrank.fitting import fit, heads
 from spotrank.fitting.heads import places
@@ -187,3 +188,17 @@ def test_the_surroundings_count(name):
     assert changed[-1]
     assert changed[-2]
     assert not changed[0]  # far away
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "training", "lost"),
+    [
+        ("graph", {"neighbours": 60, "width": 32}, {"learning_rate": 3e-3, "patience": 15}, 0.06),
+        ("flow", {"width": 32}, {"learning_rate": 1e-2, "patience": 20}, 0.08),
+    ],
+)
+def test_it_is_the_method(name, options, training, lost, cohort, of_linear):  # noqa: F811
+    """Elsewhere `linear` is what the counts were drawn by, and 800 spots are few for more."""
+    needs, others = reached(cohort, name, options, max_epochs=200, **training)
+    assert needs > 2 * max(of_linear[0], 0.1)
+    assert others > of_linear[1] - lost

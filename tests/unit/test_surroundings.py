@@ -1,11 +1,13 @@
 """Heads that see what lies around a spot: who is a neighbour, and whether they make use of it."""
 
+import bad_bundles
 import numpy as np
 import pytest
 import torch
 from scipy.spatial.distance import cdist
 from test_fit import TRAINING, predictions, spots
 
+from spotrank.bundles import bundle
 from spotrank.cohorts import simulate, tissue
 from spotrank.fitting import auxiliary, fit, heads, predict, surroundings
 from spotrank.fitting.batches import Side, Spots
@@ -122,6 +124,22 @@ def test_branches_of_triplex_take_loss_and_distance():
             torch.testing.assert_close(ours, theirs[key].grad, rtol=1e-3, atol=1e-6)
 
 
+def test_a_bundle_finds_the_neighbours_of_a_slide_by_itself(tmp_path):
+    head, seen = heads.HEADS["context"](4, 3, **SMALL["context"]), spots(0, d=4)
+    starts = [head.start(torch.Generator().manual_seed(seed)) for seed in (0, 1)]
+    parameters = {key: torch.stack([start[key] for start in starts]) for key in starts[0]}
+    bad_bundles.write(tmp_path, parameters)
+    of_head = {"head": "context", "options": SMALL["context"], "sees": "embeddings", "n_genes": 3}
+    bad_bundles.changed(head=of_head)(tmp_path)
+    known = bundle.read(tmp_path)
+    found = [own for _, own in known.predict(seen.x, seen.place, seen.tissue)]
+    assert len(found) == len(np.unique(seen.tissue)) > 1
+    expected = 0
+    for seed, _, own in predict.scores(parameters, head, seen):
+        expected = expected + (own * known._slope[seed] + known._intercept[seed]) / 2
+    np.testing.assert_allclose(np.concatenate(found), expected, rtol=1e-4, atol=1e-5)
+
+
 @pytest.fixture(scope="module")
 def cohort():
     """Spots of six slides of which some genes depend on the surroundings, whose embeddings are the
@@ -129,7 +147,7 @@ def cohort():
     made, table = [], simulate.cohort_genes(40, 0, context=True)
     for number in range(6):
         rngs = [simulate._rng(0, number), simulate._rng(0, number, 1)]
-        traits, n = simulate._traits(rngs[0]), 250
+        traits, n = simulate._traits(rngs[0]), 200
         slide = tissue.lay_out(rngs, traits, simulate._side(n), n)
         x = tissue.measure(slide)
         counts = simulate._sequence(rngs[1], x, tissue.surroundings(slide, x), table).X.toarray()
@@ -149,7 +167,7 @@ def reached(cohort, name, options, **training):
     """Mean Spearman over genes that need the surroundings, and over the others."""
     train, validation, test, needs = cohort
     losses, head = {"pearson_within": ("pearson_within", {})}, (name, options)
-    training = TRAINING | {"max_epochs": 40, "patience": 10, **training}
+    training = TRAINING | {"max_epochs": 25, "patience": 8, **training}
     _, parameters, _ = fit.fit(train, validation, losses, [0], head, training, "library")
     truth = torch.as_tensor(expression.target(test.counts, test.library))
     score = [torch.as_tensor(own) for _, _, own in predict.predict(parameters, head, test)]
@@ -165,8 +183,8 @@ def of_linear(cohort):
 @pytest.mark.parametrize(
     ("name", "options", "rate"),
     [
-        ("context", {"neighbours": 60, "width": 64}, 1e-3),
-        ("triplex", {"neighbours": 36, "width": 32, "heads": 2}, 5e-3),
+        ("context", {"neighbours": 60, "width": 32}, 3e-3),
+        ("triplex", {"neighbours": 36, "width": 16, "heads": 2}, 1e-2),
     ],
 )
 def test_it_is_the_method(name, options, rate, cohort, of_linear):
