@@ -11,6 +11,8 @@ from scipy import ndimage
 
 from spotrank.base.store import InputError, in_a_line, read_parquet, whole, write_parquet
 from spotrank.cohorts import hest
+from spotrank.cohorts.patch_files import read_patches
+from spotrank.encoders import stored
 from spotrank.spots import slides
 
 SPOTS = (".h5ad", ".parquet", ".csv")  # of files of given spots, the first that is there
@@ -21,13 +23,14 @@ class Places:
     """Patches of a slide.
 
     barcodes: their names; centres: in full-resolution px, x then y `(n, 2)`; tissue: the share of
-    each that is tissue `(n,)`; um_per_px: of the slide; side: of a patch in its px; extent: its
-    (width, height) in px.
+    each that is tissue `(n,)`; rows: of their embeddings in a file, ascending `(n,)`; um_per_px: of
+    the slide; side: of a patch in its px; extent: its (width, height) in px.
     """
 
     barcodes: list
     centres: np.ndarray
     tissue: np.ndarray
+    rows: np.ndarray
     um_per_px: float
     side: float
     extent: tuple
@@ -61,26 +64,42 @@ def grid(slide, side_um, stride_um, least):
             "predict.spots."
         )
     names = [f"r{i:04d}_c{j:04d}" for i, j in zip(row[kept], column[kept], strict=True)]
-    return Places(names, centres[kept], share[kept], slide.um_per_px, side, slide.extent)
+    rows = np.arange(len(names))
+    return Places(names, centres[kept], share[kept], rows, slide.um_per_px, side, slide.extent)
 
 
-def given(slide, side_um, barcodes, centres, path):
-    """The `Places` of given centres in full-resolution px, those whose patch lies on the slide.
+def given(slide, geometry, name, spots=None, patches=None, embeddings=None):
+    """The `Places` of what is given of the slide `name`, those whose patch lies on it.
 
-    path: where they come from. Raises `InputError` if none does.
+    geometry: of the bundle's patches, `size` px of `um_per_px`; spots: a folder, see `read_spots`;
+    patches: HEST's patch file; embeddings: a file of them, which spots place where its own
+    coordinates don't. Raises `InputError` if no patch lies on the slide.
     """
-    side = side_um / slide.um_per_px
+    if patches:
+        path, (names, centres, _) = patches, read_patches(patches, geometry, slide.um_per_px)
+    elif embeddings and not spots:
+        path, (names, centres) = embeddings, stored.read_places(embeddings)
+    else:
+        path, names, centres = read_spots(spots, name)
+    rows = np.arange(len(names))
+    if embeddings and spots:
+        known = {barcode: row for row, barcode in enumerate(stored.read_barcodes(embeddings))}
+        rows = np.array([known.get(barcode, -1) for barcode in names])
+        if (rows < 0).all():
+            raise InputError(f"{embeddings}: has no barcode of {path}; write them alike.")
+    side = geometry["size"] * geometry["um_per_px"] / slide.um_per_px
     inside = slides.within(centres, side, np.array(slide.extent))
     if not inside.any():
         raise InputError(
             f"{path}: no place lies on the slide {slide.path} of {slide.extent[0]} × "
             f"{slide.extent[1]} px; write them in px of its full resolution."
         )
-    if not inside.all():
-        logging.info("%s: %d places are not on the slide", path, (~inside).sum())
-    names = [name for name, own in zip(barcodes, inside, strict=True) if own]
-    share = shares(slide, centres[inside], side)
-    return Places(names, centres[inside], share, slide.um_per_px, side, slide.extent)
+    kept = np.flatnonzero(inside & (rows >= 0))
+    logging.info("%s: %d of %d places are on the slide", path, len(kept), len(names))
+    kept = kept[np.argsort(rows[kept], kind="stable")]
+    names = [names[i] for i in kept]
+    share = shares(slide, centres[kept], side)
+    return Places(names, centres[kept], share, rows[kept], slide.um_per_px, side, slide.extent)
 
 
 def shares(slide, centres, side):
@@ -99,7 +118,7 @@ def shares(slide, centres, side):
     return np.clip(inside / (side * slide.scale) ** 2, 0, 1)
 
 
-def spots(folder, name):
+def read_spots(folder, name):
     """Path, names (list) and centres `(n, 2)` of the spots that are given for the slide `name`.
 
     An h5ad with obsm['spatial'], or a table of `barcode`, `x`, `y` (Parquet or CSV), all in
@@ -138,7 +157,7 @@ def write(places, path):
     """Write `Places` as Parquet."""
     import pyarrow as pa
 
-    rows = {"barcode": places.barcodes, "tissue": places.tissue}
+    rows = {"barcode": places.barcodes, "tissue": places.tissue, "row": places.rows}
     rows |= dict(zip("xy", places.centres.T, strict=True))
     about = {"um_per_px": places.um_per_px, "side": places.side, "extent": list(places.extent)}
     with whole(path) as temporary:
@@ -154,6 +173,7 @@ def read(path):
         rows["barcode"].tolist(),
         rows[["x", "y"]].to_numpy(),
         rows["tissue"].to_numpy(),
+        rows["row"].to_numpy(),
         about["um_per_px"],
         about["side"],
         tuple(about["extent"]),
