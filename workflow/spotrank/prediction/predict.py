@@ -63,6 +63,12 @@ def write(path, bundle, places, name, slide, embeddings, patches=None, threads=1
     another dimension.
     """
     with stored.opened(embeddings, places.rows) as vectors:
+        if patches is None and vectors.shape[1] != bundle.about["dimension"]:
+            raise InputError(
+                f"{embeddings}: has {vectors.shape[1]} numbers a patch, but the bundle "
+                f"{bundle.about['id']} takes {bundle.about['dimension']}, those of "
+                f"'{bundle.about['encoder']['name']}'; embed with that."
+            )
         distance = distances(bundle, vectors)
         adata = results.annotated(name, slide, places, bundle, distance)
         x = vectors if patches is None else Pixels(patches, places.rows, threads)
