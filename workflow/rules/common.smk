@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pandas as pd
@@ -16,6 +17,7 @@ from spotrank.encoders import registry
 from spotrank.fitting.heads import OF_FLOORS
 from spotrank.report import published
 from spotrank.spots import pair, split
+from spotrank.study import bundle as bundles
 from spotrank.study import cost, floors, units
 from spotrank.study.files import Files
 from spotrank.study.made_by import MadeBy
@@ -74,6 +76,12 @@ def memory_of_counts(wildcards, input, attempt):
     return attempt * (1000 + 3 * max(size, h5ad.bytes_of_counts(input.st, layer)) // 2**20)
 
 
+def memory_of_fit(wildcards, input, attempt):
+    """Resource: patches are held in memory, embeddings and counts several times over."""
+    least = 16000 if "st" in input.keys() else 4000
+    return memory(least, 20, "spots", "embeddings")(wildcards, input, attempt)
+
+
 def minutes(n):
     """Resource function: `n`, and as much again when a job is tried again."""
     return lambda wildcards, attempt: attempt * n
@@ -87,6 +95,9 @@ def samples_of(wildcards, *parts):
 
 
 def fold_of(wildcards):
+    """The fold of a fit; of one to all samples that in which they train."""
+    if "fold" not in wildcards.keys():
+        return split.of_all(samples_of(wildcards))
     return study.plans[wildcards.cohort, wildcards.split][int(wildcards.fold)]
 
 
@@ -168,10 +179,11 @@ def features_of(wildcards):
     }
 
 
-def ranking_of(wildcards):
-    """List that auxiliary genes are taken from, if any."""
+def ranking_of(wildcards, panels=None):
+    """List that auxiliary genes are taken from, if any; panels: where lists are, a fold's."""
     ranking = study.ranking(wildcards.auxiliary, wildcards.panel)
-    return expand(rules.panel.output, panel=ranking, allow_missing=True) if ranking else []
+    panels = panels or rules.panel.output
+    return expand(panels, panel=ranking, allow_missing=True) if ranking else []
 
 
 def marks_of(table):

@@ -5,6 +5,7 @@ import torch
 
 from spotrank.fitting.batches import blocks
 from spotrank.fitting.heads import ALL
+from spotrank.spots import expression
 
 CLIP = 10  # standard deviations
 
@@ -30,19 +31,32 @@ def standardised(x, centre=None, spread=None):
     return x if centre is None else np.clip((x - centre) / spread, -CLIP, CLIP)
 
 
-@torch.no_grad()
 def predict(parameters, head, spots, n_panel=None):
     """Yield `(run, slice of spots, scores)`, scores float32 `(n_spots of the slice, n_panel)`."""
-    device = "cuda" if torch.cuda.is_available() else "cpu"
     head = head_for(head, spots)
+    yield from scores(parameters, head, spots.x, spots.place, spots.tissue, n_panel)
+
+
+@torch.no_grad()
+def scores(parameters, head, x, place, tissue, n_panel=None):
+    """As `predict`, by a head that was made; x, place, tissue: see `batches.Spots`."""
+    device = "cuda" if torch.cuda.is_available() else "cpu"
     scaler = {key: parameters[key].numpy() for key in ("centre", "spread") if key in parameters}
     weights = {key: value for key, value in parameters.items() if key not in scaler}
     for run in range(len(next(iter(weights.values())))):
         own = {key: value[run : run + 1].to(device) for key, value in weights.items()}
-        for block in blocks(head, spots.tissue):
-            x = torch.as_tensor(standardised(spots.x[block], **scaler), device=device)
-            place = torch.as_tensor(np.float32(spots.place[block]), device=device)
-            yield run, block, head.score(own, x, place)[0, :, :n_panel].float().cpu().numpy()
+        for block in blocks(head, tissue):
+            features = torch.as_tensor(standardised(x[block], **scaler), device=device)
+            where = torch.as_tensor(np.float32(place[block]), device=device)
+            score = head.score(own, features, where)
+            yield run, block, score[0, :, :n_panel].float().cpu().numpy()
+
+
+def line(parameters, head, train, n_panel, scaling, n_runs):
+    """`calibrate` on the training spots of a fit; n_panel, scaling: of `fit.fit`."""
+    counts = train.counts[:, :n_panel]
+    target = expression.target(counts, expression.total(counts, train.library, scaling))
+    return calibrate(predict(parameters, head, train, n_panel), target, n_runs)
 
 
 def calibrate(predicted, target, n_runs):

@@ -3,12 +3,12 @@
 from pathlib import Path
 
 from spotrank.base import provenance
-from spotrank.base.code import numbers
+from spotrank.base.code import code_hash, numbers
 from spotrank.encoders import embed, registry
 from spotrank.genes import sets
 from spotrank.spots import pair
-from spotrank.spots.split import samples_of
-from spotrank.study import floors
+from spotrank.spots.split import of_all, samples_of
+from spotrank.study import bundle, floors
 
 EMBED_PACKAGES = ("torch", "timm", "transformers", "openslide-python", "pillow", "numpy")
 
@@ -41,12 +41,28 @@ class MadeBy:
 
     def fit(self, cohort, split, encoder, panel, head, auxiliary, fold):
         """Everything that decides a fit but the data themselves."""
-        folds, ranking = self.study.plans[cohort, split], self.study.ranking(auxiliary, panel)
+        of_fold = self.study.plans[cohort, split][int(fold)]
+        return self._of(of_fold, ("panel", "fit"), cohort, encoder, panel, head, auxiliary)
+
+    def final(self, cohort, split, encoder, panel, head, auxiliary):
+        """As `fit`, of that to all samples; the folds tell how long."""
+        everything = of_all(self.study.samples[cohort].index)
+        stages = "panel", "fit", "final"
+        made_by = self._of(everything, stages, cohort, encoder, panel, head, auxiliary)
+        return made_by | {"folds": self.study.plans[cohort, split]}
+
+    def bundle(self, row):
+        """What a bundle tells of its study, and what decides it besides its model."""
+        about = bundle.about(self.study, row)
+        made_by = self.embeddings(row["cohort"], about["home"])
+        return about | {"embeddings": made_by, "code": code_hash("bundle")}
+
+    def _of(self, of_fold, stages, cohort, encoder, panel, head, auxiliary):
+        ranking = self.study.ranking(auxiliary, panel)
         embedded = floors.embedded(self.study, cohort, encoder)
         made_by = self.embeddings(cohort, embedded) if embedded else None
-        of_fold = folds[int(fold)]
         lists = {name: self.study.gene_lists[name] for name in filter(None, (panel, ranking))}
-        stages = ["panel", "fit"] + ["simulate"] * self.study.sources[cohort].simulated
+        stages = [*stages, *["simulate"] * self.study.sources[cohort].simulated]
         return {
             "samples": samples_of(of_fold, "train", "validation", "test"),
             "fold": of_fold,
