@@ -1,11 +1,11 @@
-SLIDE = f"results/{study.name}/predictions/{{slide}}"
+SLIDE = f"{predicted.folder}/{{slide}}"
 
 
 rule lay:
     input:
         slide=lambda wildcards: predicted.slides[wildcards.slide],
         bundle=ancient(predicted.about),
-        given=lambda wildcards: list(predicted.given(wildcards.slide).values()),
+        given=lambda wildcards: predicted.files(wildcards.slide),
     output:
         patches=f"{SLIDE}/patches.parquet",
         tissue=f"{SLIDE}/tissue.geojson",
@@ -61,15 +61,21 @@ rule predict_slide:
         slide=lambda wildcards: predicted.slides[wildcards.slide],
         patches=rules.lay.output.patches,
         tissue=rules.lay.output.tissue,
-        embeddings=lambda wildcards: predicted.embeddings(wildcards.slide) or rules.embed_slide.output,
-        bundle=[f"{predicted.bundle}/{name}" for name in bundle.ALL_FILES],
+        embeddings=lambda wildcards: predicted.given(wildcards.slide).get(
+            "embeddings", rules.embed_slide.output
+        ),
+        bundle=[f"{predicted.bundle}/{name}" for name in prediction.BUNDLE],
     output:
+        **(
+            {"zarr": directory(f"{SLIDE}/spatialdata.zarr")}
+            if predicted.options.get("spatialdata")
+            else {}
+        ),
         h5ad=f"{SLIDE}/predictions.h5ad",
         geojson=f"{SLIDE}/patches.geojson",
         overview=f"{SLIDE}/overview.png",
         maps=f"{SLIDE}/maps.png",
         about=f"{SLIDE}/slide.json",
-        **({"zarr": directory(f"{SLIDE}/spatialdata.zarr")} if predicted.options.get("spatialdata") else {}),
     log:
         f"logs/{study.name}/predict/{{slide}}.log",
     conda:

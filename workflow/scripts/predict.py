@@ -13,11 +13,19 @@ with job(snakemake.log[0]):
     from spotrank.report import predictions, style
 
     given, params, out = snakemake.input, snakemake.params, snakemake.output
-    name, model, laid = snakemake.wildcards.slide, bundle.read(params.bundle), places.read(given.patches)
+    name, model, laid = (
+        snakemake.wildcards.slide,
+        bundle.read(params.bundle),
+        places.read(given.patches),
+    )
     patches = None
     if model.sees == "patches":
         patches = predict.patches_of(
-            laid, model.about["patches"], given.slide, given.get("patch_file"), model.about["head"]["px"]
+            laid,
+            model.about["patches"],
+            given.slide,
+            given.get("patch_file"),
+            model.about["head"]["px"],
         )
     distance, about = predict.write(
         out.h5ad, model, laid, name, given.slide, given.embeddings[0], patches, snakemake.threads
@@ -26,11 +34,13 @@ with job(snakemake.log[0]):
     genes = params.genes or results.most_predictable(model.genes)
     values = results.columns(out.h5ad, genes)
     geojson.write_patches(out.geojson, laid, values | {"distance from the training": distance}, far)
-    if "zarr" in out.keys():
-        zarr_store.write(out.zarr, out.h5ad, laid)
+    if store := out.get("zarr"):
+        zarr_store.write(store, out.h5ad, laid)
     title = f"{name}, by the bundle {model.about['id']}"
     if about["remark"]:
-        title = f"{name}: {about['remark']} ({about['share_far']:.0%} of its patches are far from it)"
+        title = (
+            f"{name}: {about['remark']} ({about['share_far']:.0%} of its patches are far from it)"
+        )
         logging.warning(title)
     pieces = geojson.read(Path(given.tissue))
     style.save(predictions.overview(title, given.slide, laid, far, pieces), out.overview)

@@ -39,13 +39,15 @@ class Places:
         return len(self.barcodes)
 
 
-def grid(slide, side_um, stride_um, least):
-    """The `Places` of a square grid on the whole patches of a `slide.Slide`.
+def grid(slide, geometry, stride_um, least):
+    """The `Places` of a square grid of patches that lie wholly on a `slide.Slide`.
 
-    side_um: of a patch; stride_um: between centres; least: the share of a patch that must be
-    tissue. Raises `InputError` for a slide without any.
+    geometry: of the patches, `size` px of `um_per_px`; stride_um: between centres, None for a
+    patch's side; least: the share of a patch that must be tissue. Raises `InputError` for a slide
+    without any.
     """
-    side, stride = side_um / slide.um_per_px, stride_um / slide.um_per_px
+    side_um = geometry["size"] * geometry["um_per_px"]
+    side, stride = side_um / slide.um_per_px, (stride_um or side_um) / slide.um_per_px
     across, down = (np.arange(side / 2, size - side / 2 + 1e-6, stride) for size in slide.extent)
     column, row = (
         which.ravel() for which in np.meshgrid(*map(np.arange, map(len, (across, down))))
@@ -56,8 +58,8 @@ def grid(slide, side_um, stride_um, least):
     if not kept.any():
         if slide.tissue.any():
             raise InputError(
-                f"{slide.path}: of the tissue found no patch of {side_um:g} µm holds "
-                f"{least:.0%}; lower predict.min_tissue."
+                f"{slide.path}: no patch of {side_um:g} µm is tissue by {least:.0%}; lower "
+                "predict.min_tissue."
             )
         raise InputError(
             f"{slide.path}: no tissue was found on it; leave it out, or give its places as "
@@ -118,19 +120,25 @@ def shares(slide, centres, side):
     return np.clip(inside / (side * slide.scale) ** 2, 0, 1)
 
 
+def path_of_spots(folder, name):
+    """Path of the spots that are given for a slide; `InputError` if there are none."""
+    paths = [Path(folder) / f"{name}{suffix}" for suffix in SPOTS]
+    path = next(filter(Path.exists, paths), None)
+    if path is None:
+        raise InputError(
+            f"config: predict.spots: {paths[0]} is missing (or .parquet, .csv); put the spots of "
+            f"the slide '{name}' there, or leave it out."
+        )
+    return path
+
+
 def read_spots(folder, name):
     """Path, names (list) and centres `(n, 2)` of the spots that are given for the slide `name`.
 
     An h5ad with obsm['spatial'], or a table of `barcode`, `x`, `y` (Parquet or CSV), all in
     full-resolution px. Raises `InputError` if there is none, or its numbers are none.
     """
-    paths = [Path(folder) / f"{name}{suffix}" for suffix in SPOTS]
-    path = next(filter(Path.exists, paths), None)
-    if path is None:
-        raise InputError(
-            f"predict.spots: {paths[0]} is missing (or .parquet, .csv); put the spots of '{name}' "
-            "there."
-        )
+    path = path_of_spots(folder, name)
     if path.suffix == ".h5ad":
         found = hest.read_spots(path)
         return path, list(found.obs_names), np.asarray(found.obsm["spatial"], float)

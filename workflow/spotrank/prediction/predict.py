@@ -38,8 +38,8 @@ def encoder(bundle, weights=None, threads=1):
 
 
 def patches_of(places, geometry, slide, patch_file, size, interpolation="lanczos"):
-    """Patches of a slide of `size` px a side, to be read one by one: `slides.FilePatches` of what is
-    given, else `slides.SlidePatches`."""
+    """Patches of a slide, `size` px a side, to be read one by one: `slides.FilePatches` of the file
+    that is given, else `slides.SlidePatches`."""
     if patch_file:
         return slides.FilePatches(patch_file, geometry, places.um_per_px, size, interpolation)
     patches = slides.SlidePatches(slide, places.centres, places.side, size, interpolation)

@@ -70,6 +70,21 @@ def write(adata, path, blocks):
     logging.info("%s: %d patches, %d genes", path, *adata.shape)
 
 
+def most_predictable(genes, n=6):
+    """Names of the `n` genes that are most to be expected, by a bundle's `genes`."""
+    told = genes.assign(yes=genes["predictable"] == "yes")
+    return list(told.sort_values(["yes", "spearman"], ascending=False).index[:n])
+
+
+def expected(genes):
+    """`{gene: words}` of what to expect of a bundle's `genes`."""
+    words = {"yes": "", "no": ", not told from chance", "unknown": ", not tested"}
+    return {
+        gene: f"Spearman {own['spearman']:.2f} on held-out slides{words[own['predictable']]}"
+        for gene, own in genes.iterrows()
+    }
+
+
 def columns(path, genes):
     """`{gene: predictions (n,)}` of some genes of a file that `write` wrote, read by blocks."""
     with h5py.File(path) as file:
