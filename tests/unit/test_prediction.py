@@ -17,9 +17,8 @@ import shapely
 from spotrank.base.store import InputError
 from spotrank.bundles import bundle
 from spotrank.cohorts import slide_import
-from spotrank.cohorts.sources import spatialdata
 from spotrank.encoders import embed
-from spotrank.prediction import geojson, places, predict, results, slide, zarr_store
+from spotrank.prediction import geojson, places, predict, results, slide
 from spotrank.report import predictions, style
 
 GEOMETRY = {"size": 224, "um_per_px": 0.5}
@@ -109,7 +108,6 @@ def written(tmp_path_factory):
     distance, about = predict.write(out, model, laid, "s", folder / "s.tif", folder / "e.h5")
     geojson.write_tissue(folder / "tissue.geojson", found)
     geojson.write_patches(folder / "patches.geojson", laid, {"d": distance}, distance > 1)
-    zarr_store.write(folder / "s.zarr", out, laid)
     return SimpleNamespace(
         folder=folder, model=model, found=found, laid=laid, distance=distance, about=about
     )
@@ -187,8 +185,20 @@ def test_embeddings_of_others_lie_where_they_say(tmp_path):
     np.testing.assert_array_equal(laid.centres, [[90, 70], [50, 60]])
 
 
-def test_the_resolution_is_the_slides_own(written):
-    assert slide.resolution(written.folder / "s.tif") == pytest.approx(8, rel=1e-4)
+@pytest.mark.parametrize(
+    ("um_per_px", "said"), [(8, "says that it has 8 µm/px"), (None, "doesn't say how many µm")]
+)
+def test_a_resolution_that_cannot_be_true_is_refused(um_per_px, said, tmp_path):
+    rgb = drawn.glass(100, 100)
+    slide_import.write_strips(rgb.shape[:2], [rgb], tmp_path / "s.tif", {}, um_per_px)
+    with pytest.raises(InputError, match=said):
+        slide.resolution(tmp_path / "s.tif")
+
+
+def test_the_resolution_is_the_slides_own(tmp_path):
+    rgb = drawn.glass(100, 100)
+    slide_import.write_strips(rgb.shape[:2], [rgb], tmp_path / "s.tif", {}, 0.69)
+    assert slide.resolution(tmp_path / "s.tif") == pytest.approx(0.69, rel=1e-4)
 
 
 def test_predictions_open_in_scanpy(written):
@@ -224,14 +234,6 @@ def test_outlines_cover_the_tissue(written):
     area = sum(piece.area for piece in geojson.read(written.folder / "tissue.geojson"))
     found = written.found
     assert area == pytest.approx(found.tissue.sum() / found.scale**2, rel=0.03)
-
-
-def test_the_store_is_read_as_spatialdata(written):
-    """By our own reader of stores; `tests/library` does so by the library's."""
-    row = {"folder": str(written.folder / "s.zarr"), "um_per_px": str(drawn.UM_PER_PX)}
-    row |= {"slide_size": written.found.extent}
-    store = spatialdata.read(row, 112)
-    np.testing.assert_allclose(store.places, written.laid.centres)
 
 
 def test_a_slide_is_unlike_the_training_if_most_patches_are(written):
