@@ -47,7 +47,6 @@ rule embed_slide:
         runtime=minutes(480),
         gpu=lambda wildcards, input: predicted.uses_gpu(input.bundle),
     params:
-        bundle=predicted.bundle,
         weights=predicted.options.get("weights"),
         batch_size=lambda wildcards, input: predicted.batch_size(input.bundle),
         made_by=lambda wildcards, input: predicted.made_by(input.bundle),
@@ -61,8 +60,8 @@ rule predict_slide:
         slide=lambda wildcards: predicted.slides[wildcards.slide],
         patches=rules.lay.output.patches,
         tissue=rules.lay.output.tissue,
-        embeddings=lambda wildcards: predicted.given(wildcards.slide).get(
-            "embeddings", rules.embed_slide.output
+        embeddings=lambda wildcards: as_list(
+            predicted.given(wildcards.slide).get("embeddings", rules.embed_slide.output)
         ),
         bundle=[f"{predicted.bundle}/{name}" for name in prediction.BUNDLE],
     output:
@@ -85,7 +84,6 @@ rule predict_slide:
         mem_mb=memory(4000, 0),
         runtime=minutes(120),
     params:
-        bundle=predicted.bundle,
         genes=predicted.options.get("genes"),
         code=code_hash("predict"),
     script:

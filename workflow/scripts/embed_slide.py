@@ -4,6 +4,7 @@ from spotrank.base.store import job
 
 with job(snakemake.log[0]):
     from functools import partial
+    from pathlib import Path
 
     from spotrank.base import provenance
     from spotrank.bundles import bundle
@@ -11,7 +12,7 @@ with job(snakemake.log[0]):
     from spotrank.prediction import places, predict
 
     began, given, params = provenance.now(), snakemake.input, snakemake.params
-    model = bundle.read(params.bundle)
+    model = bundle.read(Path(given.bundle).parent)
     encoder = predict.encoder(model, params.weights, snakemake.threads)
     laid = places.read(given.patches)
     patches = predict.patches_of(

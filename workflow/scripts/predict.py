@@ -5,6 +5,7 @@ from spotrank.base.store import job
 with job(snakemake.log[0]):
     import json
     import logging
+    from pathlib import Path
 
     from spotrank.base.store import write_texts
     from spotrank.bundles import bundle
@@ -12,11 +13,8 @@ with job(snakemake.log[0]):
     from spotrank.report import predictions, style
 
     given, params, out = snakemake.input, snakemake.params, snakemake.output
-    name, model, laid = (
-        snakemake.wildcards.slide,
-        bundle.read(params.bundle),
-        places.read(given.patches),
-    )
+    name, laid = snakemake.wildcards.slide, places.read(given.patches)
+    model = bundle.read(Path(given.bundle[0]).parent)
     patches = None
     if model.sees == "patches":
         patches = predict.patches_of(

@@ -179,7 +179,7 @@ def _parts(file):
 
 def _numbers(vectors):
     """The embeddings in memory, `(n, d)` float32."""
-    vectors = vectors[...].reshape(-1, vectors.shape[-1]).astype(np.float32)
+    vectors = vectors[()].reshape(-1, vectors.shape[-1]).astype(np.float32)
     if not np.isfinite(vectors).all():
         raise _Unfit("some embeddings are not finite numbers")
     return vectors
