@@ -3,13 +3,10 @@
 from spotrank.base.store import job, whole
 
 with job(snakemake.log[0]):
-    import json
     import os
     from functools import partial
     from itertools import tee
 
-    import h5py
-    import numpy as np
     import psutil
     import pyarrow as pa
 
@@ -19,10 +16,10 @@ with job(snakemake.log[0]):
     from safetensors.torch import save_file
 
     from spotrank.base import provenance
-    from spotrank.base.store import fixed_text, read_h5ad, write_parquet
+    from spotrank.base.store import read_h5ad, write_parquet
     from spotrank.encoders import embed, loading, registry, stored, weights
     from spotrank.fitting import fit, predict
-    from spotrank.fitting.batches import SPOTS_AT_A_TIME, assemble, parts_of
+    from spotrank.fitting.batches import assemble, parts_of
     from spotrank.genes import panel
     from spotrank.spots import expression, floors
 
@@ -100,28 +97,12 @@ with job(snakemake.log[0]):
     with whole(snakemake.output.history) as path:
         history = history.assign(**snakemake.wildcards)
         write_parquet(pa.Table.from_pandas(history, preserve_index=False), path)
-    with whole(snakemake.output.predictions) as path, h5py.File(path, "w") as file:
-        shape = len(runs), len(test.x), n_panel
-        chunks = tuple(np.minimum(shape, (1, SPOTS_AT_A_TIME, 64)))
-        predictions = file.create_dataset(
-            "predictions", shape, "f4", chunks=chunks, fletcher32=True
-        )
-        for run, block, score in predict.predict(parameters, head, test, n_panel):
-            predictions[run, block] = score
-        columns = {
-            "slope": slope,
-            "intercept": intercept,
-            "train_pearson": train_pearson,
-            "gene": fixed_text(genes[:n_panel]),
-            "sample": fixed_text(test.sample),
-            "barcode": fixed_text(test.barcode),
-            "loss": fixed_text(runs["loss"]),
-            **{name: runs[name].to_numpy() for name in ("seed", "best_epoch", "n_auxiliary")},
-        }
-        for name, values in columns.items():
-            file.create_dataset(name, data=values, fletcher32=True)
-        file["record"] = json.dumps(
-            provenance.record(
-                "fit", snakemake.output.predictions, read, began, parents, params, about
-            )
-        )
+    predict.save(
+        snakemake.output.predictions,
+        predict.predict(parameters, head, test, n_panel),
+        genes[:n_panel],
+        {"sample": test.sample, "barcode": test.barcode},
+        runs,
+        {"slope": slope, "intercept": intercept, "train_pearson": train_pearson},
+        provenance.record("fit", snakemake.output.predictions, read, began, parents, params, about),
+    )

@@ -1,9 +1,12 @@
 """From the parameters of a fit to scores of new spots, and to the units of the target."""
 
+import json
+
 import numpy as np
 import torch
 
-from spotrank.fitting.batches import blocks
+from spotrank.base.store import fixed_text, whole
+from spotrank.fitting.batches import SPOTS_AT_A_TIME, blocks
 from spotrank.fitting.heads import ALL
 
 CLIP = 10  # standard deviations
@@ -66,3 +69,36 @@ def calibrate(predicted, target, n_runs):
     pearson = np.full_like(slope, np.nan)
     np.divide(covariance, spread, out=pearson, where=varies & (np.ptp(target, 0) > 0))
     return slope, target.mean(0, dtype=float) - slope * mean, pearson.clip(-1, 1)
+
+
+def save(path, scores, genes, spots, runs, calibration, record):
+    """Write the predictions of a fold, from which `score` reads.
+
+    scores: as `predict` yields; genes: of the panel; spots: `{'sample': …, 'barcode': …}`, each
+    `(n_spots,)`; runs: DataFrame of `loss`, `seed`, `best_epoch` and `n_auxiliary`; calibration:
+    `slope`, `intercept` and `train_pearson` `(n_runs, n_genes)`, see `calibrate`; record: of the
+    provenance.
+    """
+    import h5py
+
+    columns = {
+        **calibration,
+        "gene": fixed_text(genes),
+        **{key: fixed_text(values) for key, values in spots.items()},
+        "loss": fixed_text(runs["loss"]),
+        **{name: runs[name].to_numpy() for name in ("seed", "best_epoch", "n_auxiliary")},
+    }
+    shape = len(runs), len(spots["barcode"]), len(genes)
+    with whole(path) as temporary, h5py.File(temporary, "w") as file:
+        predictions = file.create_dataset(
+            "predictions",
+            shape,
+            "f4",
+            chunks=tuple(np.minimum(shape, (1, SPOTS_AT_A_TIME, 64))),
+            fletcher32=True,
+        )
+        for run, block, own in scores:
+            predictions[run, block] = own
+        for name, values in columns.items():
+            file.create_dataset(name, data=values, fletcher32=True)
+        file["record"] = json.dumps(record)
