@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pandas as pd
@@ -16,6 +17,7 @@ from spotrank.encoders import registry
 from spotrank.fitting.heads import GIVEN, OF_FLOORS
 from spotrank.report import published
 from spotrank.spots import pair, split
+from spotrank.study import bundle as bundles
 from spotrank.study import cost, floors, given, plans, units
 from spotrank.study.files import Files
 from spotrank.study.made_by import MadeBy
@@ -75,6 +77,12 @@ def memory_of_counts(wildcards, input, attempt):
     return attempt * (1000 + 3 * max(size, h5ad.bytes_of_counts(input.st, layer)) // 2**20)
 
 
+def memory_of_fit(wildcards, input, attempt):
+    """Resource: patches are held in memory, embeddings and counts several times over."""
+    least = 16000 if "st" in input.keys() else 4000
+    return memory(least, 20, "spots", "embeddings")(wildcards, input, attempt)
+
+
 def minutes(n):
     """Resource function: `n`, and as much again when a job is tried again."""
     return lambda wildcards, attempt: attempt * n
@@ -83,10 +91,15 @@ def minutes(n):
 def samples_of(wildcards, *parts):
     """Samples of a fold's `parts`, or all that it may look at."""
     fold = fold_of(wildcards)
-    return split.samples_of(fold, *parts) or plans.samples_seen(study, wildcards.cohort, fold)
+    if not parts:
+        return plans.samples_seen(study, wildcards.cohort, fold)
+    return split.samples_of(fold, *parts)
 
 
 def fold_of(wildcards):
+    """The fold of a fit; of one to all samples that in which they train."""
+    if "fold" not in wildcards.keys():
+        return split.of_all(study.samples[wildcards.cohort].index)
     return study.plans[wildcards.cohort, wildcards.split][int(wildcards.fold)]
 
 
@@ -100,6 +113,19 @@ def spots_of(*parts):
         f"results/spots/{cohort_of(wildcards, sample)}/{sample}.h5ad"
         for sample in samples_of(wildcards, *parts)
     ]
+
+
+def of_final(wildcards, files):
+    """Files of the final model that a fold tests."""
+    cohort, strategy = fold_of(wildcards)["final"]
+    return expand(files, **(dict(wildcards) | {"cohort": cohort, "split": strategy}))
+
+
+def panel_of(wildcards):
+    """The panel of a fold, or of the final model that it tests."""
+    if "final" in fold_of(wildcards):
+        return of_final(wildcards, rules.panel_of_all.output)
+    return expand(rules.panel.output, **wildcards)
 
 
 def ceilings_of(wildcards):
@@ -159,10 +185,14 @@ def beside_published(key, path, category, table):
     }
 
 
-def features_of(wildcards):
-    """Embeddings of a fold's samples, if any, or what their patches are cut from."""
+def features_of_tested(wildcards):
+    return features_of(wildcards, ("test",))
+
+
+def features_of(wildcards, parts=("train", "validation", "test")):
+    """Embeddings of the samples of a fold's `parts`, if any, or what their patches are cut from."""
     encoder, head = wildcards.encoder, wildcards.head
-    samples = samples_of(wildcards, "train", "validation", "test")
+    samples = samples_of(wildcards, *parts)
     samples = [(cohort_of(wildcards, sample), sample) for sample in samples]
     if not study.trains_on_patches(encoder, head):
         embedded = floors.embedded(study, wildcards.cohort, encoder)
@@ -177,10 +207,11 @@ def features_of(wildcards):
     }
 
 
-def ranking_of(wildcards):
-    """List that auxiliary genes are taken from, if any."""
+def ranking_of(wildcards, panels=None):
+    """List that auxiliary genes are taken from, if any; panels: where lists are, a fold's."""
     ranking = study.ranking(wildcards.auxiliary, wildcards.panel)
-    return expand(rules.panel.output, panel=ranking, allow_missing=True) if ranking else []
+    panels = panels or rules.panel.output
+    return expand(panels, panel=ranking, allow_missing=True) if ranking else []
 
 
 def marks_of(table):

@@ -21,10 +21,7 @@ rule fit:
     # one thread: folds run side by side, and sums come out the same on every machine's share
     threads: 1
     resources:
-        # patches are held in memory, embeddings and counts several times over
-        mem_mb=lambda wildcards, input, attempt: memory(
-            16000 if "st" in input.keys() else 4000, 20, "spots", "embeddings"
-        )(wildcards, input, attempt),
+        mem_mb=memory_of_fit,
         runtime=minutes(240),
         gpu=lambda wildcards: study.fit_uses_gpu(wildcards.head),
     params:

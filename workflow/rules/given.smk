@@ -5,7 +5,7 @@ rule given:
             study, wildcards.cohort, samples_of(wildcards, "test")
         ),
         spots=spots_of("test"),
-        panel=rules.panel.output,
+        panel=panel_of,
     output:
         rules.fit.output.predictions,
     log:

@@ -3,12 +3,14 @@
 from spotrank.base.store import job
 
 with job(snakemake.log[0]):
+    from functools import partial
+
     import numpy as np
     import pandas as pd
 
     from spotrank.base import provenance
     from spotrank.base.store import read_h5ad
-    from spotrank.fitting import given, predict
+    from spotrank.fitting import given, predictions
     from spotrank.genes import panel
 
     began, params, output = provenance.now(), snakemake.params.given, snakemake.output[0]
@@ -16,21 +18,14 @@ with job(snakemake.log[0]):
     spots = dict(zip(params["samples"], map(read_h5ad, snakemake.input.spots), strict=True))
     tested = given.tested(params["fold"], params["gap_um"], spots)
     tools, files = list(params["predictions"]), snakemake.input.files
-    shape = len(tools), len(genes)
     parents = [of_panel, *map(provenance.read, snakemake.input.spots)]
-    predict.save(
+    shape = len(tools), len(genes)
+    predictions.write(
         output,
         given.scores(files, tested, genes),
-        genes,
-        {
-            "sample": [sample for sample, own in tested.items() for _ in own],
-            "barcode": [barcode for own in tested.values() for barcode in own],
-        },
         pd.DataFrame({"loss": tools, "seed": 0, "best_epoch": 0, "n_auxiliary": 0}),
-        {
-            "slope": np.ones(shape),
-            "intercept": np.zeros(shape),
-            "train_pearson": np.full(shape, np.nan),
-        },
-        provenance.record("given", output, files, began, parents, params),
+        tested,
+        genes,
+        (np.ones(shape), np.zeros(shape), np.full(shape, np.nan)),
+        partial(provenance.record, "given", output, files, began, parents, params),
     )

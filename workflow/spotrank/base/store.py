@@ -180,12 +180,13 @@ def reading(path):
         raise damaged(path, error) from None
 
 
-def read_parquet(path):
-    """A table (pyarrow) that the workflow wrote, checksums verified; `InputError` if damaged."""
+def read_parquet(path, filters=None):
+    """A table (pyarrow) that the workflow wrote, or the rows that `filters` of pyarrow leave of it,
+    checksums verified; `InputError` if damaged."""
     import pyarrow.parquet as pq
 
     try:
-        return pq.read_table(path, page_checksum_verification=True)
+        return pq.read_table(path, filters=filters, page_checksum_verification=True)
     except Exception as error:  # whatever the library makes of a file that is damaged
         raise damaged(path, error) from None
 

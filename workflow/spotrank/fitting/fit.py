@@ -21,7 +21,7 @@ HISTORY = [
 
 def fit(
     train, validation, losses, seeds, head, training, scaling, auxiliary=("none", {}), n_panel=None,
-    budget=None,
+    budget=None, lengths=None,
 ):  # fmt: skip
     """Train every loss with every seed, all runs at once, each until it stops by itself.
 
@@ -29,7 +29,8 @@ def fit(
     `(name, options)`; training, scaling: the config's parts; n_panel: how many of the spots' genes,
     the first, are the panel, all by default; the others are auxiliary, the most promising first;
     budget: bytes that the training may take, all that is free by default. What needs more is
-    trained in chunks of runs. The order of the spots, the first weights and all chance depend on
+    trained in chunks of runs; lengths: where `validation` is None, as nothing is held out, of
+    `final.lengths`. The order of the spots, the first weights and all chance depend on
     the seed alone, so a run is the same in any company. A run stops after `patience` epochs without
     a better validation loss (or Spearman, within tissues, mean over genes), and keeps the weights
     of its best epoch. A head that is solved at once is a run for each of its labels, of the first
@@ -50,22 +51,24 @@ def fit(
         scaler = scale_of(train.x)
     share = train.counts[:, :n_panel].sum() / train.library.sum()
     train, validation = (
-        Side(spots, standardised(spots.x, **scaler), n_panel, scaling, share, device)
+        spots and Side(spots, standardised(spots.x, **scaler), n_panel, scaling, share, device)
         for spots in (train, validation)
     )
+    epochs, penalty = lengths or (None, None)
     if hasattr(head, "solve"):
         monitor = within_spearman_loss if training["monitor"] == "spearman" else squared_error
-        best = head.solve(train, validation, monitor)
+        best = head.solve(train, validation, monitor, penalty)
         labels = list(head.labels)
         runs = pd.DataFrame({"loss": labels, "seed": seeds[0], "epochs": 0, "best_epoch": 0})
         runs["n_auxiliary"] = 0
         history = pd.DataFrame(columns=HISTORY).astype({"loss": str, "seed": int, "epoch": int})
     else:
         runs = [(label, seed) for seed in seeds for label in losses]
-        chunks = chunks_of(runs, head, auxiliary, train, validation, training, budget)
+        held_out = validation or train
+        chunks = chunks_of(runs, head, auxiliary, train, held_out, training, budget)
         done = [
             _train(Grid(chunk, losses, head, auxiliary, training, device),
-                   train, validation, training)
+                   train, held_out, training, epochs)
             for chunk in chunks
         ]  # fmt: skip
         runs, bests, histories = zip(*done, strict=True)
@@ -98,6 +101,13 @@ def chunks_of(runs, head, auxiliary, train, validation, training, budget=None):
     return [runs[part[0] : part[-1] + 1] for part in np.array_split(np.arange(len(runs)), n_chunks)]
 
 
+def budget(mem_mb):
+    """Bytes that training may take of a job's memory; None on a GPU, where its own counts."""
+    if torch.cuda.is_available():
+        return None
+    return mem_mb * 1e6 - psutil.Process().memory_info().rss
+
+
 def free_bytes(device):
     """Memory that is free on the device, less a tenth."""
     free = psutil.virtual_memory().available
@@ -106,20 +116,28 @@ def free_bytes(device):
     return 0.9 * free
 
 
-def _train(grid, train, validation, training):
+def _train(grid, train, validation, training, lengths=None):
+    """Train the runs of a grid: until validation gets no better, or for the epochs `lengths`
+    (`{loss: epochs}`), when `validation` is what bi-level strategies step on."""
+    last = np.full(len(grid.runs), training["max_epochs"])
+    if lengths is not None:
+        last[:] = [lengths[loss] for loss, _ in grid.runs]
     best = {key: value.detach().clone() for key, value in grid.parameters.items()}
     best_value = np.full(len(grid.runs), np.inf)
     best_epoch, epochs = np.zeros((2, len(grid.runs)), int)
     history, began = [], time.monotonic()
     said = began
-    for epoch in range(1, training["max_epochs"] + 1):
+    for epoch in range(1, last.max() + 1):
         if epoch > 1:
             grid.auxiliary.step(grid, train, validation)
         train_loss = grid.epoch(train)
-        validation_loss, score = grid.validate(validation)
-        monitored = validation_loss
-        if training["monitor"] == "spearman":
-            monitored = within_spearman_loss(score, validation)
+        if lengths is not None:
+            validation_loss = monitored = 0 * train_loss - epoch  # the last that is finite is kept
+        else:
+            validation_loss, score = grid.validate(validation)
+            monitored = validation_loss
+            if training["monitor"] == "spearman":
+                monitored = within_spearman_loss(score, validation)
         retained = grid.auxiliary.retained(grid.parameters)
         values = torch.stack((train_loss, validation_loss, monitored, retained))
         values = values.detach().double().cpu().numpy()
@@ -131,9 +149,10 @@ def _train(grid, train, validation, training):
         for key, value in grid.parameters.items():
             best[key][improved] = value.detach()[better]
         going = (epoch - best_epoch[grid.active] < training["patience"]) & np.isfinite(values[0])
+        going &= epoch < last[grid.active]
         if not going.all():
             grid.keep(going)
-        done = epoch == training["max_epochs"] or not going.any()
+        done = not going.any()
         if done or time.monotonic() > said + 20:
             said = time.monotonic()
             spent = said - began
@@ -143,7 +162,7 @@ def _train(grid, train, validation, training):
                 going.sum(),
                 len(grid.runs),
                 len(train) * epoch / spent,
-                spent / epoch * (training["max_epochs"] - epoch) * (not done),
+                spent / epoch * (last.max() - epoch) * (not done),
             )
         if done:
             break

@@ -67,29 +67,30 @@ def read(path, barcodes, genes):
     return found
 
 
-def scores(paths, tested, genes):
-    """Yield `(run, slice of spots, predictions)` as `predict.predict` does.
-
-    paths: of the files, of each tool all samples; tested: `{sample: barcodes}` of the fold; genes:
-    of its panel.
-    """
-    ends = np.cumsum([len(own) for own in tested.values()])
-    for i, path in enumerate(paths):
-        run, number = divmod(i, len(tested))
-        barcodes = list(tested.values())[number]
-        yield run, slice(ends[number] - len(barcodes), ends[number]), read(path, barcodes, genes)
-
-
 def tested(fold, gap_um, spots):
-    """`{sample: barcodes}` of a fold's test spots, see `split.parts`; spots: `{sample: AnnData of
-    pair}`."""
-    return {
-        sample: adata.obs_names[
+    """`sample` and `barcode` of a fold's test spots, see `split.parts`, a row each, a sample after
+    the other; spots: `{sample: AnnData of pair}`."""
+    return pd.concat(
+        pd.DataFrame({"sample": sample, "barcode": adata.obs_names})[
             parts(fold, sample, adata.obsm["spatial"] * adata.uns["pixel_size_um"], gap_um)
             == "test"
         ]
         for sample, adata in spots.items()
-    }
+    )
+
+
+def scores(paths, tested, genes):
+    """Yield `(run, slice of spots, predictions)` as `predict.predict` does.
+
+    paths: of the files, of each tool all samples; tested: see `tested`; genes: of the panel.
+    """
+    samples, end = tested["sample"].unique(), 0
+    for i, path in enumerate(paths):
+        run, number = divmod(i, len(samples))
+        barcodes = tested["barcode"][tested["sample"] == samples[number]].tolist()
+        start = end if number else 0
+        end = start + len(barcodes)
+        yield run, slice(start, end), read(path, barcodes, genes)
 
 
 def _lacks(path, own, spots, lacking):

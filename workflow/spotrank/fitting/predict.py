@@ -1,13 +1,11 @@
 """From the parameters of a fit to scores of new spots, and to the units of the target."""
 
-import json
-
 import numpy as np
 import torch
 
-from spotrank.base.store import fixed_text, whole
-from spotrank.fitting.batches import SPOTS_AT_A_TIME, blocks
+from spotrank.fitting.batches import blocks
 from spotrank.fitting.heads import ALL
+from spotrank.spots import expression
 
 CLIP = 10  # standard deviations
 
@@ -33,19 +31,32 @@ def standardised(x, centre=None, spread=None):
     return x if centre is None else np.clip((x - centre) / spread, -CLIP, CLIP)
 
 
-@torch.no_grad()
 def predict(parameters, head, spots, n_panel=None):
     """Yield `(run, slice of spots, scores)`, scores float32 `(n_spots of the slice, n_panel)`."""
-    device = "cuda" if torch.cuda.is_available() else "cpu"
     head = head_for(head, spots)
+    yield from scores(parameters, head, spots.x, spots.place, spots.tissue, n_panel)
+
+
+@torch.no_grad()
+def scores(parameters, head, x, place, tissue, n_panel=None):
+    """As `predict`, by a head that was made; x, place, tissue: see `batches.Spots`."""
+    device = "cuda" if torch.cuda.is_available() else "cpu"
     scaler = {key: parameters[key].numpy() for key in ("centre", "spread") if key in parameters}
     weights = {key: value for key, value in parameters.items() if key not in scaler}
     for run in range(len(next(iter(weights.values())))):
         own = {key: value[run : run + 1].to(device) for key, value in weights.items()}
-        for block in blocks(head, spots.tissue):
-            x = torch.as_tensor(standardised(spots.x[block], **scaler), device=device)
-            place = torch.as_tensor(np.float32(spots.place[block]), device=device)
-            yield run, block, head.score(own, x, place)[0, :, :n_panel].float().cpu().numpy()
+        for block in blocks(head, tissue):
+            features = torch.as_tensor(standardised(x[block], **scaler), device=device)
+            where = torch.as_tensor(np.float32(place[block]), device=device)
+            score = head.score(own, features, where)
+            yield run, block, score[0, :, :n_panel].float().cpu().numpy()
+
+
+def line(parameters, head, train, n_panel, scaling, n_runs):
+    """`calibrate` on the training spots of a fit; n_panel, scaling: of `fit.fit`."""
+    counts = train.counts[:, :n_panel]
+    target = expression.target(counts, expression.total(counts, train.library, scaling))
+    return calibrate(predict(parameters, head, train, n_panel), target, n_runs)
 
 
 def calibrate(predicted, target, n_runs):
@@ -69,36 +80,3 @@ def calibrate(predicted, target, n_runs):
     pearson = np.full_like(slope, np.nan)
     np.divide(covariance, spread, out=pearson, where=varies & (np.ptp(target, 0) > 0))
     return slope, target.mean(0, dtype=float) - slope * mean, pearson.clip(-1, 1)
-
-
-def save(path, scores, genes, spots, runs, calibration, record):
-    """Write the predictions of a fold, from which `score` reads.
-
-    scores: as `predict` yields; genes: of the panel; spots: `{'sample': …, 'barcode': …}`, each
-    `(n_spots,)`; runs: DataFrame of `loss`, `seed`, `best_epoch` and `n_auxiliary`; calibration:
-    `slope`, `intercept` and `train_pearson` `(n_runs, n_genes)`, see `calibrate`; record: of the
-    provenance.
-    """
-    import h5py
-
-    columns = {
-        **calibration,
-        "gene": fixed_text(genes),
-        **{key: fixed_text(values) for key, values in spots.items()},
-        "loss": fixed_text(runs["loss"]),
-        **{name: runs[name].to_numpy() for name in ("seed", "best_epoch", "n_auxiliary")},
-    }
-    shape = len(runs), len(spots["barcode"]), len(genes)
-    with whole(path) as temporary, h5py.File(temporary, "w") as file:
-        predictions = file.create_dataset(
-            "predictions",
-            shape,
-            "f4",
-            chunks=tuple(np.minimum(shape, (1, SPOTS_AT_A_TIME, 64))),
-            fletcher32=True,
-        )
-        for run, block, own in scores:
-            predictions[run, block] = own
-        for name, values in columns.items():
-            file.create_dataset(name, data=values, fletcher32=True)
-        file["record"] = json.dumps(record)

@@ -77,6 +77,11 @@ def told_apart(table):
     return pd.Index(names), unclear.to_numpy()
 
 
+def ids(table):
+    """`{name of `told_apart`: id}` of `h5ad.read_genes`, '' where there is none."""
+    return dict(zip(told_apart(table)[0], _bare(table["id"]), strict=True))
+
+
 def _bare(ids):
     """Ids (Series) without versions."""
     return ids.str.replace(VERSION, "", regex=True)

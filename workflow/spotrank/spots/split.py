@@ -138,6 +138,11 @@ def _draw(samples, unit, rng):
     return []
 
 
+def of_all(samples):
+    """The fold in which all samples train."""
+    return {"train": list(samples), "validation": [], "test": [], "within": {}}
+
+
 def samples_of(fold, *parts):
     """Samples of a fold's `parts`, each once."""
     return list(dict.fromkeys(sample for part in parts for sample in fold[part]))

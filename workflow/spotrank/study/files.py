@@ -115,16 +115,22 @@ class Files:
 
     def check_given(self):
         """Raise for embeddings of the user's that don't fit their samples; reads 10 ms a file."""
+        known = {}
         for cohort, encoder in product(self.study.cohorts, self.study.encoders):
             if not self.study.is_given(cohort, encoder) or self._is_done:
                 continue
-            of = {}  # a sample of each dimension
+            of = known.setdefault(encoder, {})  # the number of each sample's dimensions
             for sample in self.study.samples[cohort].index:
                 st = Path(self.path(cohort, "st", sample))
                 path = self.embeddings(cohort, encoder, sample)
-                of.setdefault(stored.check_given(path, st if st.exists() else None), sample)
-            if len(of) > 1:
-                (a, one), (b, other), *_ = of.items()
+                of[cohort, sample] = stored.check_given(path, st if st.exists() else None)
+        for (encoder, of), (cohort, names) in product(known.items(), self.study.beside.items()):
+            sample_of = {}  # of each number
+            for (name, sample), n in of.items():
+                if name in names:
+                    sample_of.setdefault(n, sample)
+            if len(sample_of) > 1:
+                (a, one), (b, other), *_ = sample_of.items()
                 raise InputError(
                     f"cohorts.{cohort}: the embeddings '{encoder}' have {a} numbers a spot for "
                     f"'{one}', but {b} for '{other}'; make all with one encoder."

@@ -7,8 +7,8 @@ from spotrank.base.code import code_hash, numbers
 from spotrank.encoders import embed, registry
 from spotrank.genes import sets
 from spotrank.spots import pair
-from spotrank.spots.split import samples_of
-from spotrank.study import floors, given, plans
+from spotrank.spots.split import of_all, samples_of
+from spotrank.study import bundle, floors, given, plans
 
 EMBED_PACKAGES = ("torch", "timm", "transformers", "openslide-python", "pillow", "numpy")
 
@@ -42,11 +42,42 @@ class MadeBy:
     def fit(self, cohort, split, encoder, panel, head, auxiliary, fold):
         """Everything that decides a fit but the data themselves."""
         of_fold = self.study.plans[cohort, split][int(fold)]
+        return self._of(of_fold, ("panel", "fit"), cohort, encoder, panel, head, auxiliary)
+
+    def final(self, cohort, split, encoder, panel, head, auxiliary):
+        """As `fit`, of that to all samples; the folds tell how long."""
+        everything = of_all(self.study.samples[cohort].index)
+        stages = "panel", "fit", "final"
+        made_by = self._of(everything, stages, cohort, encoder, panel, head, auxiliary)
+        return made_by | {"folds": self.study.plans[cohort, split]}
+
+    def external(self, cohort, split, encoder, panel, head, auxiliary, fold):
+        """Everything that decides the test of another cohort's final model but the data."""
+        of_fold = self.study.plans[cohort, split][int(fold)]
+        other, own_split = of_fold["final"]
+        made_by = self.final(other, own_split, encoder, panel, head, auxiliary)
+        simulated = {stage: numbers(stage) for stage in self._simulated(cohort, of_fold)}
+        return made_by | {
+            "samples": samples_of(of_fold, "test"),
+            "fold": of_fold,
+            "cohort": self._sources(cohort, of_fold, encoder),
+            "tests": f"cohorts.{cohort}, tested on cohorts.{other}",
+            "numbers": made_by["numbers"] | simulated,
+            "code": code_hash("external"),
+        }
+
+    def bundle(self, row):
+        """What a bundle tells of its study, and what decides it besides its model."""
+        about = bundle.about(self.study, row)
+        made_by = self.embeddings(row["cohort"], about["home"])
+        return about | {"embeddings": made_by, "code": code_hash("bundle")}
+
+    def _of(self, of_fold, stages, cohort, encoder, panel, head, auxiliary):
         ranking = self.study.ranking(auxiliary, panel)
         embedded = floors.embedded(self.study, cohort, encoder)
         made_by = self.embeddings(cohort, embedded) if embedded else None
         lists = {name: self.study.gene_lists[name] for name in filter(None, (panel, ranking))}
-        stages = ["panel", "fit", *self._simulated(cohort, of_fold)]
+        stages = [*stages, *self._simulated(cohort, of_fold)]
         return {
             "samples": samples_of(of_fold, "train", "validation", "test"),
             "fold": of_fold,

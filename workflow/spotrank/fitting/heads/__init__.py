@@ -7,8 +7,9 @@ A head is a class and a row of `HEADS`: `HEADS[name](dimension, n_genes, **optio
 - `score(parameters, x, place, generator=None)`: parameters with a leading axis of runs, spots
   `x (n_spots, dimension)` and their `place (n_spots, 2)` in µm, to scores
   `(runs, n_spots, n_genes)`; a generator is given in training only;
-- or, in place of training, `solve(train, validation, monitor)`: the parameters at once, of a run
-  for each of `labels`, which tables call its loss.
+- or, in place of training, `solve(train, validation, monitor, penalty=None)`: the parameters at
+  once, of a run for each of `labels`, which tables call its loss. Those that it chooses by
+  validation it returns as `penalty (runs,)`, and takes where there is none.
 
 `sees` says what `x` is: 'embeddings', 'patches' (uint8 `(n_spots, px, px, 3)`), or 'either';
 `slides` that a batch has to be a whole slide; `alone` that it takes one run at a time; `trunk` that

@@ -16,7 +16,7 @@ class Floor(Ridge):
         super().__init__(dimension, n_genes)
         self.labels = tuple(floors)
 
-    def solve(self, train, validation, monitor):
+    def solve(self, train, validation, monitor, penalty=None):
         """Parameters `(floors, …)`; weights of other floors' columns are 0."""
         import torch
 
@@ -25,8 +25,9 @@ class Floor(Ridge):
         for i in range(len(self.labels)):
             own = torch.as_tensor(of_column, device=train.x.device) == i
             sides = copy(train), copy(validation)
-            for side in sides:
+            for side in filter(None, sides):
                 side.x = side.x * own
-            found = super().solve(*sides, monitor)
+            known = None if penalty is None else penalty[i : i + 1]
+            found = super().solve(*sides, monitor, known)
             solved.append(found | {"weight": found["weight"] * own[:, None]})
         return {key: torch.cat([found[key] for found in solved]) for key in solved[0]}

@@ -12,7 +12,7 @@ class Nearest(Head):
         super().__init__(dimension, n_genes)
         self.k = at_least(1, k, "nearest", "k")
 
-    def solve(self, train, validation, monitor):
+    def solve(self, train, validation, monitor, penalty=None):
         return {"spots_x": train.x[None], "spots_target": train.target[None]}
 
     def score(self, parameters, x, place, generator=None):

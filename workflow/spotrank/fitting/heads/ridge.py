@@ -34,16 +34,17 @@ class Ridge(Head):
             )
         self.alpha, self.intercept = alpha, intercept
 
-    def solve(self, train, validation, monitor):
-        """Parameters `(1, …)` in float64.
+    def solve(self, train, validation, monitor, penalty=None):
+        """Parameters `(1, …)` in float64; `penalty` is alpha / the mean squared singular value.
 
         train, validation: with `x` and `target` as tensors; monitor: `monitor(score, validation)`
-        gives `(runs,)`, the lower the better.
+        gives `(runs,)`, the lower the better; penalty: in place of a choice by validation, of which
+        there is then none.
         """
         import torch
 
         x, y = train.x.double(), train.target.double()
-        if self.alpha != "validation":
+        if self.alpha != "validation" and validation is not None:
             x = torch.cat((x, validation.x.double()))
             y = torch.cat((y, validation.target.double()))
         centre, spread = x.mean(0), x.std(0, correction=0)
@@ -58,9 +59,17 @@ class Ridge(Head):
         def weights(alpha):
             return right.mT @ ((size / (size.square() + alpha))[:, None] * projected)
 
-        if self.alpha == "validation":
+        unit = float(size.square().mean())
+        if self.alpha == "validation" and penalty is not None:
+            alpha = float(penalty[0]) * unit
+        elif self.alpha == "validation":
+            if validation is None:
+                raise InputError(
+                    "the folds' weights.safetensors don't tell their penalties; delete these fits "
+                    "and run again."
+                )
             x = (validation.x.double() - centre) / spread
-            alphas = [alpha * float(size.square().mean()) for alpha in self.ALPHAS]
+            alphas = [alpha * unit for alpha in self.ALPHAS]
             worth = [
                 float(monitor((x @ weights(alpha) + offset)[None], validation)) for alpha in alphas
             ]
@@ -68,7 +77,11 @@ class Ridge(Head):
         else:
             alpha = 100 / (k * self.n_genes) if self.alpha == "hest" else self.alpha
         weight = weights(alpha) / spread[:, None]
-        return {"weight": weight[None], "bias": (offset - centre @ weight)[None, None]}
+        return {
+            "weight": weight[None],
+            "bias": (offset - centre @ weight)[None, None],
+            "penalty": weight.new_tensor([alpha / unit]),
+        }
 
     def score(self, parameters, x, place, generator=None):
         return apply(parameters, "", x.to(parameters["weight"].dtype)[None])

@@ -1,0 +1,38 @@
+FINAL = (
+    f"results/{study.name}/final/{{cohort}}/{{split}}/{{encoder}}/{{panel}}/{{head}}/{{auxiliary}}"
+)
+
+
+use rule panel as panel_of_all with:
+    output:
+        f"results/{study.name}/panels/{{cohort}}/{{split}}/{{panel}}/all.tsv",
+    log:
+        f"logs/{study.name}/panel/{{cohort}}/{{split}}/{{panel}}/all.log",
+
+
+rule final:
+    input:
+        unpack(features_of),
+        spots=spots_of(),
+        panel=rules.panel_of_all.output,
+        ranking=lambda wildcards: ranking_of(wildcards, rules.panel_of_all.output),
+        folds=lambda wildcards: [
+            str(path)
+            for fold in range(len(study.plans[wildcards.cohort, wildcards.split]))
+            for path in expand(rules.fit.output.weights, fold=fold, **wildcards)
+        ],
+    output:
+        f"{FINAL}/model.safetensors",
+    log:
+        f"logs/{study.name}/final/{{cohort}}/{{split}}/{{encoder}}/{{panel}}/{{head}}/{{auxiliary}}.log",
+    conda:
+        "../../envs/fit.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory_of_fit,
+        runtime=minutes(240),
+        gpu=lambda wildcards: study.fit_uses_gpu(wildcards.head),
+    params:
+        final=lambda wildcards: made_by.final(**wildcards),
+    script:
+        "../scripts/final.py"

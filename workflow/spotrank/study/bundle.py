@@ -1,0 +1,86 @@
+"""What a study's bundle is to be of: the row that its config names, and what that is trained on."""
+
+from spotrank.base.store import InputError
+from spotrank.base.words import one_of
+from spotrank.encoders import loading, registry
+from spotrank.encoders.weightless import ENCODERS
+from spotrank.study import floors
+
+NONE = "none is needed"
+UNSTATED = "not stated; ask whose data these are"
+
+
+def named(study):
+    """`{key: label}` of the row that the config names; of cohorts it must be one, of splits it is
+    the first if none is named."""
+    named = dict(study.config.get("bundle", {}))
+    if "cohort" not in named and len(study.cohorts) > 1:
+        raise InputError(
+            "config: bundle lacks 'cohort', and the study has several; name the one to train on: "
+            f"{', '.join(study.cohorts)}."
+        )
+    named.setdefault("cohort", next(iter(study.cohorts)))
+    named.setdefault("split", study.config["split"]["strategy"][0])
+    one_of(named["cohort"], study.cohorts, "bundle.cohort")
+    one_of(named["split"], study.config["split"]["strategy"], "bundle.split")
+    return named
+
+
+def home_encoder(study, encoder, head):
+    """Whose embeddings tell how far a slide is from the training's."""
+    return "stain_statistics" if study.trains_on_patches(encoder, head) else encoder
+
+
+def about(study, row):
+    """What a bundle of a row tells of its study."""
+    cohort, encoder, head = row["cohort"], row["encoder"], row["head"]
+    of_head, patches = floors.head(study, cohort, head), study.config["patches"]
+    px = None
+    if study.trains_on_patches(encoder, head):
+        entry = study.entry(encoder)
+        px = registry.PIXELS if entry == "pixels" else loading.input_size(entry)
+    return {
+        "study": study.name,
+        # embeddings that are given don't tell how to embed other slides
+        "entry": None if study.is_given(cohort, encoder) else study.entry(encoder),
+        "home": home_encoder(study, encoder, head),
+        "patches": {key: patches[key] for key in ("size", "um_per_px")},
+        "head": of_head["head"],
+        "options": of_head["options"],
+        "sees": "patches" if px else "embeddings",
+        "px": px,
+        "dimension": px and 3 * px**2,
+        "scaling": study.config["genes"]["scaling"],
+        "counts_layer": study.cohorts[cohort].get("counts_layer"),
+        "trained_on": trained_on(study, cohort),
+        "licences": licences(study, cohort, encoder),
+    }
+
+
+def trained_on(study, cohort):
+    """What a bundle says of a cohort: its source, samples, patients, organs, technologies."""
+    samples, source = study.samples[cohort], study.cohorts[cohort]["source"]
+    return {
+        "cohorts": {cohort: source},
+        "samples": list(samples.index),
+        "patients": samples["patient"].to_dict(),
+        "organs": _stated(samples, "organ"),
+        "technologies": _stated(samples, "st_technology"),
+    }
+
+
+def licences(study, cohort, encoder):
+    """Notes on the licences of an encoder and of a cohort's data."""
+    entry = study.entry(encoder)
+    if isinstance(entry, dict):
+        of_encoder = entry.get("licence", UNSTATED)
+    else:
+        of_encoder = NONE if entry in (*ENCODERS, "pixels") else UNSTATED
+    if study.sources[cohort].simulated:
+        return {"encoder": of_encoder, "data": NONE}
+    of_data = ", ".join(_stated(study.samples[cohort], "license"))
+    return {"encoder": of_encoder, "data": of_data or UNSTATED}
+
+
+def _stated(samples, column):
+    return sorted(set(samples[column].dropna())) if column in samples else []
