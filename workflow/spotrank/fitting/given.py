@@ -7,6 +7,7 @@ column `barcode`. Only the rows and genes that are asked for are held in memory.
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -68,14 +69,15 @@ def read(path, barcodes, genes):
 
 
 def tested(fold, gap_um, spots):
-    """`sample` and `barcode` of a fold's test spots, see `split.parts`, a row each, a sample after
-    the other; spots: `{sample: AnnData of pair}`."""
-    return pd.concat(
-        pd.DataFrame({"sample": sample, "barcode": adata.obs_names})[
-            parts(fold, sample, adata.obsm["spatial"] * adata.uns["pixel_size_um"], gap_um)
-            == "test"
-        ]
-        for sample, adata in spots.items()
+    """`sample` and `barcode` of a fold's test spots, arrays `(n_spots,)`, a sample after the other,
+    see `split.parts`; spots: `{sample: AnnData of pair}`."""
+    barcodes = {}
+    for sample, adata in spots.items():
+        place = adata.obsm["spatial"] * adata.uns["pixel_size_um"]
+        barcodes[sample] = adata.obs_names[parts(fold, sample, place, gap_um) == "test"]
+    return SimpleNamespace(
+        sample=np.repeat(list(barcodes), list(map(len, barcodes.values()))),
+        barcode=np.concatenate(list(barcodes.values())),
     )
 
 
@@ -84,13 +86,12 @@ def scores(paths, tested, genes):
 
     paths: of the files, of each tool all samples; tested: see `tested`; genes: of the panel.
     """
-    samples, end = tested["sample"].unique(), 0
+    samples = pd.unique(tested.sample)
     for i, path in enumerate(paths):
         run, number = divmod(i, len(samples))
-        barcodes = tested["barcode"][tested["sample"] == samples[number]].tolist()
-        start = end if number else 0
-        end = start + len(barcodes)
-        yield run, slice(start, end), read(path, barcodes, genes)
+        mine = np.flatnonzero(tested.sample == samples[number])
+        rows = slice(mine[0], mine[-1] + 1)
+        yield run, rows, read(path, tested.barcode[rows], genes)
 
 
 def _lacks(path, own, spots, lacking):
