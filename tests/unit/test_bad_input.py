@@ -10,6 +10,7 @@ import bad_bundles
 import bad_configs
 import bad_files
 import bad_given
+import bad_predictions
 import bad_runs
 import bad_sets
 import bad_slides
@@ -38,6 +39,7 @@ KINDS = {
     "embeddings": (bad_files.EMBEDDINGS, bad_files.check_embeddings),
     "given embeddings": (bad_given.GIVEN, bad_given.check_given),
     "numbers of given embeddings": (bad_given.GIVEN_NUMBERS, bad_given.check_given_numbers),
+    "predictions": (bad_predictions.PREDICTIONS, bad_predictions.check_predictions),
     "genes.file": (bad_files.GENES, bad_files.check_genes),
     "table of own runs": (bad_runs.RUNS, bad_runs.check_runs),
     "bundle": (bad_bundles.BUNDLES, bad_bundles.check_bundle),
