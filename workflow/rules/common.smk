@@ -18,7 +18,7 @@ from spotrank.fitting.heads import GIVEN, OF_FLOORS
 from spotrank.report import published
 from spotrank.spots import pair, split
 from spotrank.study import bundle as bundles
-from spotrank.study import cost, floors, given, plans, units
+from spotrank.study import cost, floors, given, plans, prediction, units
 from spotrank.study.files import Files
 from spotrank.study.made_by import MadeBy
 from spotrank.study.study import Study
@@ -28,6 +28,7 @@ folder_of_runs = config.pop("folder", None)  # no part of a study: `snakemake sa
 try:
     study = Study(config)
     files = Files(study)
+    predicted = prediction.Prediction(study)
     if workflow.is_main_process:
         files.check_genes()
         files.check_given()
@@ -52,6 +53,7 @@ wildcard_constraints:
     head="[^/]+",
     auxiliary="[^/]+",
     fold="[0-9]+",
+    slide="[^/]+",
     sampling="uniform|imbalanced",
     thinning="[0-9.]+",
 
