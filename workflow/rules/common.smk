@@ -15,6 +15,7 @@ from spotrank.cohorts.sources import sample as own_samples
 from spotrank.encoders import registry
 from spotrank.fitting.heads import OF_FLOORS
 from spotrank.report import published
+from spotrank.report.page import page
 from spotrank.spots import pair, split
 from spotrank.study import cost, floors, units
 from spotrank.study.files import Files
