@@ -3,7 +3,7 @@ function drawGenes(element, payload) {
   const { digits } = tissue;
   const UNIT = "log1p expression";
   const AGAINST = {
-    ceiling_spearman: "ceiling of sampling noise (Spearman)",
+    ceiling_spearman: "ceiling of sampling noise",
     mean_count: "mean count of a spot",
   };
   const NUMBERS = {
@@ -22,16 +22,12 @@ function drawGenes(element, payload) {
     moran_predicted: "Moran's I, predicted",
     n_undefined: "undefined",
   };
-  if (!payload.genes) {
-    element.append(make("p", {}, "No predictions are at hand, so no gene is drawn."));
-    return;
-  }
   const cohorts = payload.genes.cohorts;
   const state = { cohort: cohorts[0], loss: 0, gene: cohorts[0].mapped[0], x: "ceiling_spearman", search: "" };
   const slideOf = new Map(payload.slides.slides.map((slide) => [`${slide.cohort}/${slide.sample}`, slide]));
 
   const losses = tissue.choice("Loss", [], (value) => set({ loss: Number(value) }));
-  const search = make("input", { type: "search", list: "gene-names", autocomplete: "off", spellcheck: "false" });
+  const search = make("input", { type: "search", list: "gene-names", autocomplete: "off", spellcheck: "false", placeholder: "name, Enter" });
   const names = make("datalist", { id: "gene-names" });
   const controls = make("div", { class: "controls" });
   if (cohorts.length > 1)
@@ -125,8 +121,8 @@ function drawGenes(element, payload) {
     const place = { x: "x", y: "y" };
     const marked = shown.filter((point) => point.gene === state.gene);
     const label = `${shown.length} of ${state.cohort.genes.length} genes: Spearman against ${AGAINST[state.x]}`;
-    const blue = "var(--gene, #0072b2)";
-    const orange = "var(--gene-found, #d55e00)";
+    const blue = "var(--gene)";
+    const orange = "var(--gene-found)";
     const figure = chart(label, {
       width: area.clientWidth || 640,
       height: 340,
@@ -147,7 +143,7 @@ function drawGenes(element, payload) {
           title: (point) => `${point.name}: ${number(point.y)}`,
         }),
         Plot.dot(marked, { ...place, r: 8, fill: "none", stroke: orange, strokeWidth: 2.5, pointerEvents: "none" }),
-        Plot.text(marked, { ...place, text: "name", dy: -16, fontWeight: "bold", stroke: "var(--paper, white)", fill: "currentColor" }),
+        Plot.text(marked, { ...place, text: "name", dy: -16, fontWeight: "bold", stroke: "var(--paper)", fill: "currentColor" }),
       ],
     });
     figure.addEventListener("click", (event) => {
@@ -160,7 +156,9 @@ function drawGenes(element, payload) {
       const nearest = d3.least(shown, away);
       if (nearest && away(nearest) < 24) set({ gene: nearest.gene });
     });
-    area.replaceChildren(figure);
+    const lacking = state.cohort.genes.length - shown.length;
+    const told = lacking && make("p", { class: "note" }, `${lacking} genes have no score or nothing to be set against.`);
+    area.replaceChildren(figure, ...(told ? [told] : []));
   }
 
   function tell() {

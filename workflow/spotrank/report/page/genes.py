@@ -109,7 +109,7 @@ def _notes(shown, n_slides, n_losses, genes):
     left_out = [f"{there} of {n} {what}" for there, n, what in kinds if there < n]
     if left_out:
         notes.append(
-            f"To keep this page small it has maps of {', '.join(left_out)}; the predictions of all "
-            "lie beside the study's fits."
+            f"To keep this page small it has maps of {', '.join(left_out)}; open points "
+            "have none. The predictions of all lie with the study's fits."
         )
     return notes

@@ -3,10 +3,6 @@ function drawSlides(element, payload) {
   const { digits } = tissue;
   const KEPT = "#0072b299";
   const LOST = ["#d55e00", "#cc79a7", "#e69f00", "#f0e442"];
-  if (!payload.slides) {
-    element.append(make("p", {}, "No test slide is at hand, so none is drawn."));
-    return;
-  }
   const { slides, steps, left_out } = payload.slides;
   const words = Object.values(steps);
   const names = slides.map((slide, i) => [i, `${slide.cohort}, ${slide.sample}${slide.marks.length ? " (marked)" : ""}`]);

@@ -29,8 +29,9 @@ def data(shown, geometry):
     height of what it shows; `x`, `y`: places of spots in it from 0 to 1, uint16 in base 64, those
     that were kept first and then those lost, and `ends`, what the lowest and highest stand for;
     `diameter` of a spot, of the width; `kept`: their number; `lost`: places in `steps`, uint8;
-    `knows_lost`: whether their places are known; `facts`: `(what, number)`; `marks`: what looks like a mistake; `sampled`: spots there are, if
-    not all are drawn; `best`, `worst`: patches, each `image`, `error`, `counts`, `genes`, `at`.
+    `knows_lost`: whether their places are known; `facts`: `(what, number)`; `marks`: what looks
+    like a mistake; `sampled`: spots there are, if not all are drawn; `best`, `worst`: patches, each
+    `image`, `error`, `counts`, `genes`, `at`.
     """
     slides = [
         _slide(own, slide, geometry)
@@ -44,43 +45,52 @@ def data(shown, geometry):
 def _slide(shown, slide, geometry):
     tested = slide.read()
     spots = tested.spots
-    places, lost = spots.obsm["spatial"], spots.uns.get("lost")
-    chosen = drawn(len(places))
-    parts, steps = [places[chosen]], np.zeros(0, np.uint8)
-    if lost is not None:
-        some = lost.iloc[drawn(len(lost))]
-        parts.append(some[["x", "y"]].to_numpy(float))
-        steps = np.array([list(STEPS).index(step) for step in some["step"]], np.uint8)
-    all_places, um_per_px = np.concatenate(parts), spots.uns["pixel_size_um"]
-    apart = (len(places) > 7 and pitch(places)) or np.sqrt(
-        np.prod(np.ptp(places, axis=0) + 1) / len(places)
-    )
-    low, high = all_places.min(0) - 2 * apart, all_places.max(0) + 2 * apart
+    places, steps = _places(spots)
+    n, n_drawn = spots.n_obs, len(places) - len(steps)
+    apart = _apart(spots.obsm["spatial"])
+    low, high = places.min(0) - 2 * apart, places.max(0) + 2 * apart
     image = None
     if slide.wsi:
         pixels, size = slide_files.overview(slide.wsi, 1600)
         low, high = np.maximum(low, 0), np.minimum(high, size)
         image = picture(_between(pixels, size, low, high), TISSUE)
-    relative = (all_places - low) / (high - low)
-    packed = [quantised(of_axis, np.uint16) for of_axis in relative.T]
+    packed = [quantised(of_axis, np.uint16) for of_axis in ((places - low) / (high - low)).T]
     marked, wrong = quality.doubts(spots.uns["quality"])
     return {
         "cohort": slide.cohort,
         "sample": slide.sample,
         "image": image,
-        "mm": short((high - low) * um_per_px / 1000),
+        "mm": short((high - low) * spots.uns["pixel_size_um"] / 1000),
         **{axis: text_of(values) for axis, (values, _) in zip("xy", packed, strict=True)},
         "ends": [ends for _, ends in packed],
-        "diameter": 0.55 * apart * np.sqrt(len(places) / len(chosen)) / (high - low)[0],
-        "kept": len(chosen),
+        "diameter": 0.55 * apart * np.sqrt(n / n_drawn) / (high - low)[0],
+        "kept": n_drawn,
         "lost": text_of(steps),
-        "knows_lost": lost is not None,
+        "knows_lost": "lost" in spots.uns,
         "facts": _facts(spots.uns["quality"]),
         "marks": [*wrong, *marked],
-        "sampled": len(places) if len(places) > len(chosen) else None,
+        "sampled": n if n > n_drawn else None,
         "loss": shown.losses[0],
         **_patches(tested, shown, geometry, (low, high)),
     }
+
+
+def _places(spots):
+    """Places in px of the spots that are drawn, the kept ones first, and the step of STEPS that
+    each of the others was lost at."""
+    kept, lost = spots.obsm["spatial"], spots.uns.get("lost")
+    kept = kept[drawn(len(kept))]
+    if lost is None:
+        return kept, np.zeros(0, np.uint8)
+    lost = lost.iloc[drawn(len(lost))]
+    steps = [list(STEPS).index(step) for step in lost["step"]]
+    return np.concatenate([kept, lost[["x", "y"]].to_numpy(float)]), np.array(steps, np.uint8)
+
+
+def _apart(places):
+    """Distance of neighbouring spots in px, on a grid or about."""
+    on_grid = pitch(places) if len(places) > 7 else None
+    return on_grid or np.sqrt(np.prod(np.ptp(places, axis=0) + 1) / len(places))
 
 
 def _between(pixels, size, low, high):
