@@ -92,22 +92,20 @@ def _against(best, score, others, pairs):
         )
     is_mse = (beaten["differ"] == "loss") & (beaten["b"] == "mse")
     shown = beaten[is_mse].iloc[0] if is_mse.any() else beaten.iloc[-1]
-    by = f"{number(shown['difference'])} {interval(shown)}"
+    by = f"by {number(shown['difference'])} {interval(shown)}"
+    won = f"{shown['b']} {by}"
+    if len(beaten) > 1:
+        won = f"{len(beaten)} others ({won})"
     if untold.empty:
-        return (
-            f"{best} is best, with {score}: better than "
-            + (shown["b"] if len(beaten) == 1 else f"each of {len(beaten)} others, {shown['b']}")
-            + f" by {by}, {patients}."
-        )
+        return f"{best} is best with {score}: it beats {won}, {patients}."
     if len(untold) == 1 and _also_beats(untold.iloc[0], shown, pairs):
         return (
             f"{best} and {untold.iloc[0]['b']} are best and can't be told apart; both beat "
-            f"{shown['b']}, the first by {by}, {patients}."
+            f"{shown['b']}, the first {by}, {patients}."
         )
     return (
-        f"{best} leads with {score}, but can't be told from {_list(untold['b'])}; it beats "
-        + (shown["b"] if len(beaten) == 1 else f"{len(beaten)}, {shown['b']}")
-        + f" by {by}, {patients}."
+        f"{best} leads with {score}, but can't be told from {_list(untold['b'])}; "
+        f"it beats {won}, {patients}."
     )
 
 
@@ -128,7 +126,7 @@ def _floors_in_words(best, floors):
         "is worse than": floors["verdict"] == "worse",
     }
     said = [f"{words} {_list(floors.loc[own, 'b'])}" for words, own in kinds.items() if own.any()]
-    return f"Of the floors, {best} " + ", and ".join(said) + "."
+    return f"Of the floors, {best} {_list(said)}."
 
 
 def _list(names):
@@ -169,7 +167,8 @@ def warnings(summary, samples, known):
             what = f"leaks in {text}" if kind == "leak" else f"only {text} are there"
             said.append({"kind": kind, "text": f"{where}, {of}: {what}."})
     if holes := len(known["holes"]):
-        said.append({"kind": "hole", "text": f"{holes} cells are left out as missing or stale."})
+        text = f"Left out as missing or stale: {holes} of {holes + len(known['cells'])} cells."
+        said.append({"kind": "hole", "text": text})
     for row in samples[samples["marks"] != ""].to_dict("records"):
         said.append(
             {"kind": "sample", "text": f"{row['cohort']}, {row['sample']}: {row['marks']}."}
