@@ -1,3 +1,4 @@
+from collections import Counter
 from pathlib import Path
 
 import pandas as pd
@@ -14,7 +15,7 @@ from spotrank.cohorts.sources import registry as sources
 from spotrank.cohorts.sources import sample as own_samples
 from spotrank.encoders import registry
 from spotrank.fitting.heads import OF_FLOORS
-from spotrank.report import published
+from spotrank.report import published, status
 from spotrank.report.page import page
 from spotrank.spots import pair, split
 from spotrank.study import cost, floors, units
@@ -183,3 +184,11 @@ def marks_of(table):
     samples = samples[samples["marks"] != ""]
     rows = zip(samples["cohort"], samples["sample"], samples["marks"], strict=True)
     return [f"{cohort}, {sample}: {marks} ({table})" for cohort, sample, marks in rows]
+
+
+def watch(path):
+    """Write at `path` how far this run is, as it goes, if it makes any files."""
+    jobs = Counter(job.rule.name for job in workflow.dag.needrun_jobs() if job.output)
+    planned = {rule.name: jobs[rule.name] for rule in workflow.rules if rule.name in jobs}
+    if planned:
+        logger.addHandler(status.Handler(path, study.name, planned, logger))
