@@ -157,8 +157,8 @@ function drawGenes(element, payload) {
       if (nearest && away(nearest) < 24) set({ gene: nearest.gene });
     });
     const lacking = state.cohort.genes.length - shown.length;
-    const told = lacking && make("p", { class: "note" }, `${lacking} genes have no score or nothing to be set against.`);
-    area.replaceChildren(figure, ...(told ? [told] : []));
+    const told = lacking ? [make("p", { class: "note" }, `${lacking} genes have no score or nothing to be set against.`)] : [];
+    area.replaceChildren(figure, ...told);
   }
 
   function tell() {
@@ -196,7 +196,9 @@ function drawGenes(element, payload) {
     const own = cohort.maps.filter((map) => map.genes.includes(place));
     const ends = own.flatMap((map) => [0, loss + 1].map((kind) => map.ends[kind][map.genes.indexOf(place)]));
     const [low, high] = [d3.min(ends, (of) => of[0]), d3.max(ends, (of) => of[1])];
-    maps.replaceChildren(...own.map((map) => pair(map, map.genes.indexOf(place), low, high)));
+    const lacking = cohort.maps.filter((map) => !own.includes(map)).map((map) => map.sample);
+    const told = lacking.length ? [make("p", { class: "note" }, `${name} is not in the panel of ${lacking.join(", ")}.`)] : [];
+    maps.replaceChildren(...own.map((map) => pair(map, map.genes.indexOf(place), low, high)), ...told);
   }
 
   function pair(map, i, low, high) {
