@@ -34,6 +34,8 @@ def test_counts_and_times_left(status):
     assert fit["mean"] == pytest.approx((60 + 60 + 60 + 30) / 4)
     # 5 to go, of which two have had 20 s each, up to 4 at once
     assert fit["left"] == pytest.approx((5 * 52.5 - 2 * 20) / 4)
+    late = status.rows(1000)[0]["left"]  # both take longer than a job should
+    assert late == pytest.approx(3 * 52.5 / 4)
     assert (score["planned"], score["mean"], score["left"]) == (2, None, None)
 
 

@@ -58,9 +58,6 @@ class Status:
         """
         jobs = {kind: getattr(self, kind).values() for kind in ("done", "running", "failed")}
         counts = {kind: Counter(stage for stage, *_ in own) for kind, own in jobs.items()}
-        spent = Counter()
-        for stage, _, since in self.running.values():
-            spent[stage] += now - since
         rows = []
         for stage, planned in self.planned.items():
             row = {kind: own[stage] for kind, own in counts.items()}
@@ -68,7 +65,9 @@ class Status:
             mean = sum(took) / len(took) if took else None
             left = None if to_go else 0
             if took and to_go:
-                left = max(to_go * mean - spent[stage], 0) / min(self.peak[stage], to_go)
+                going = (now - since for own, _, since in self.running.values() if own == stage)
+                work = to_go * mean - sum(min(spent, mean) for spent in going)
+                left = work / min(self.peak[stage], to_go)
             rows.append({"stage": stage, "planned": planned} | row | {"mean": mean, "left": left})
         return rows
 
