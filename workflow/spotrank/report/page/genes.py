@@ -4,7 +4,7 @@ import numpy as np
 
 from spotrank.report.page import chosen
 from spotrank.report.page.packed import quantised, short, text_of
-from spotrank.report.page.tested import drawn
+from spotrank.report.page.tested import Tested, drawn
 
 OF_GENE = ["mean_count", "ceiling_spearman", "ceiling_spearman_sd", "ceiling_pearson",
            "moran_observed", "depth_spearman"]  # fmt: skip
@@ -63,7 +63,7 @@ def _maps(shown, slide, genes, losses):
     `values`: of what was observed and of each of `losses`, uint8 `(len(genes), n_drawn)` in base
     64, the last level where a spot wasn't tested, and `ends`, what the lowest and highest stand for
     of each gene; `spearman` of each loss and gene, of the seed that is drawn."""
-    tested = slide.read()
+    tested = Tested(slide)
     place = {gene: i for i, gene in enumerate(tested.genes)}
     own = [i for i, gene in enumerate(genes) if gene in place]
     columns = [place[genes[i]] for i in own]

@@ -6,7 +6,7 @@ import io
 import numpy as np
 from PIL import Image
 
-LEVELS = {np.uint8: 254, np.uint16: 65534}  # the last is that of what is undefined
+LEVELS = {np.uint8: 254, np.uint16: 65534}  # the highest; one more is for what is undefined
 
 
 def quantised(values, kind=np.uint8):
@@ -29,11 +29,11 @@ def text_of(values):
     return base64.b64encode(little.tobytes()).decode()
 
 
-def picture(pixels, side, quality=75):
+def picture(pixels, side):
     """An RGB array as a JPEG of at most `side` px, as the address of an image."""
     image, file = Image.fromarray(pixels), io.BytesIO()
     image.thumbnail((side, side), Image.Resampling.LANCZOS)
-    image.save(file, "JPEG", quality=quality, optimize=True)
+    image.save(file, "JPEG", quality=75, optimize=True)
     return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()
 
 

@@ -5,7 +5,7 @@ import numpy as np
 
 from spotrank.cohorts import slide_files
 from spotrank.report.page.packed import picture, quantised, short, text_of
-from spotrank.report.page.tested import drawn
+from spotrank.report.page.tested import Tested, drawn
 from spotrank.spots import quality
 from spotrank.spots.neighbours import pitch
 from spotrank.spots.slides import FilePatches, SlidePatches
@@ -43,7 +43,7 @@ def data(shown, geometry):
 
 
 def _slide(shown, slide, geometry):
-    tested = slide.read()
+    tested = Tested(slide)
     spots = tested.spots
     places, steps = _places(spots)
     n, n_drawn = spots.n_obs, len(places) - len(steps)

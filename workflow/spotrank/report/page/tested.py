@@ -29,9 +29,6 @@ class Slide:
         with reading(self.spots), h5py.File(self.spots) as file:
             return min(len(file["obs/library"]), DRAWN)
 
-    def read(self):
-        return Tested(self)
-
 
 class Tested:
     """What is known of a `Slide`, in memory.
