@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+from tempfile import NamedTemporaryFile
 
 import h5py
 import numpy as np
@@ -17,6 +18,7 @@ from PIL import Image
 from spotrank.report.page import chosen, genes, packed, slides, tested
 from spotrank.scoring import CEILINGS, score
 from spotrank.spots import pair
+from spotrank.verdicts.summary import summarise
 
 GEOMETRY = {"size": 112, "um_per_px": 0.5, "source": "wsis"}
 FIT = {"split": "s", "encoder": "e", "panel": "p", "head": "linear", "auxiliary": "none"}
@@ -61,6 +63,12 @@ def made(cohort, tmp_path_factory):
     return pd.concat(tables).assign(**empty), cells, files
 
 
+def choose(scores, cells, files):
+    with NamedTemporaryFile(suffix=".parquet") as file:
+        scores.to_parquet(file.name)
+        return chosen.choose(summarise(scores), file.name, cells, files, "library")
+
+
 def of_spots(own, names):
     """log1p of counts a 10,000 of a spot."""
     return np.log1p(own[:, names].X.toarray() / own.obs["library"].to_numpy()[:, None] * 1e4)
@@ -86,7 +94,7 @@ def test_what_is_packed_is_off_by_half_a_level(values, kind):
 
 def test_maps_are_what_was_measured_and_predicted(made):
     scores, cells, files = made
-    (shown,) = chosen.choose(scores, cells, files, "library")
+    (shown,) = choose(scores, cells, files)
     found = json.loads(json.dumps(genes.data([shown]), allow_nan=False))
     (own,) = found["cohorts"]
     assert own["fit"] == FIT
@@ -121,7 +129,7 @@ def test_maps_are_what_was_measured_and_predicted(made):
 @pytest.mark.parametrize("budget", [3_000, 9_000, 16_000])
 def test_a_small_budget_is_kept_and_what_is_left_out_is_said(made, monkeypatch, budget):
     monkeypatch.setattr(chosen, "MAPS", budget)
-    (shown,) = chosen.choose(*made, "library")
+    (shown,) = choose(*made)
     (own,) = genes.data([shown])["cohorts"]
     assert sum(len(text) for map_ in own["maps"] for text in map_["values"]) <= budget
     said = own["notes"][-1]
@@ -168,7 +176,7 @@ def test_the_most_telling_come_first():
 
 def test_spots_are_where_they_are_and_were_lost(made, cohort):
     scores, cells, files = made
-    found = slides.data(chosen.choose(scores, cells, files, "library"), GEOMETRY)
+    found = slides.data(choose(scores, cells, files), GEOMETRY)
     json.dumps(found, allow_nan=False)
     assert [own["sample"] for own in found["slides"]] == SAMPLES
     for own in found["slides"]:
@@ -196,7 +204,7 @@ def test_spots_are_where_they_are_and_were_lost(made, cohort):
 
 def test_patches_are_of_the_spots_with_the_least_and_the_most_error(made):
     scores, cells, files = made
-    (own,) = chosen.choose(scores, cells, files, "library")
+    (own,) = choose(scores, cells, files)
     slide = slides.data([own], GEOMETRY)["slides"][0]
     spots = tested.read_h5ad(files["c/SIM1"]["spots"])
     with h5py.File(own.slides[0].predictions) as file:
@@ -222,15 +230,33 @@ def test_patches_are_of_the_spots_with_the_least_and_the_most_error(made):
 def test_without_a_slide_there_are_places_only(made):
     scores, cells, files = made
     files = {name: {"spots": own["spots"]} for name, own in files.items()}
-    found = slides.data(chosen.choose(scores, cells, files, "library"), GEOMETRY)
+    found = slides.data(choose(scores, cells, files), GEOMETRY)
     assert all(own["image"] is None and own["best"] == [] for own in found["slides"])
+
+
+def test_patches_may_come_from_a_file(made, tmp_path):
+    scores, cells, files = made
+    spots = tested.read_h5ad(files["c/SIM1"]["spots"])
+    colours = np.arange(spots.n_obs, dtype=np.uint8)[::-1, None, None, None]
+    with h5py.File(tmp_path / "SIM1.h5", "w") as file:  # in an order of its own
+        file["img"] = np.tile(colours, (1, 112, 112, 3)) + np.array([0, 60, 120], np.uint8)
+        file["barcode"] = np.array(spots.obs_names[::-1], "S")[:, None]
+        file["coords"] = np.zeros((spots.n_obs, 2))
+    own = {"spots": files["c/SIM1"]["spots"], "patch_file": str(tmp_path / "SIM1.h5")}
+    (slide,) = slides.data(choose(scores, cells, {"c/SIM1": own}), GEOMETRY)["slides"]
+    assert slide["image"] is None
+    for patch in slide["best"] + slide["worst"]:
+        text = patch["image"].removeprefix("data:image/jpeg;base64,")
+        shown = np.asarray(Image.open(io.BytesIO(base64.b64decode(text))), int)
+        place = shown[48, 48, 0]
+        assert patch["counts"] in spots.obs["library"].iloc[place - 1 : place + 2].tolist()
 
 
 def test_what_is_not_there_is_not_drawn(made):
     scores, cells, files = made
-    assert chosen.choose(scores, {}, files, "library") == []
+    assert choose(scores, {}, files) == []
     assert genes.data([]) is None
     assert slides.data([], GEOMETRY) is None
-    (shown,) = chosen.choose(scores, cells, {"c/SIM3": files["c/SIM3"]}, "library")
+    (shown,) = choose(scores, cells, {"c/SIM3": files["c/SIM3"]})
     assert [slide.sample for slide in shown.slides] == ["SIM3"]
     assert shown.lacking == 2

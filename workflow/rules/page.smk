@@ -1,16 +1,3 @@
-def tested_files():
-    """`{cohort/sample: {'spots': path, kind of image: path}}` of every test sample."""
-    return {
-        f"{cohort}/{sample}": {
-            "spots": f"results/spots/{cohort}/{sample}.h5ad",
-            **files.images(cohort, sample),
-        }
-        for (cohort, _), folds in study.plans.items()
-        for fold in folds
-        for sample in fold["test"]
-    }
-
-
 rule page:
     input:
         published=rules.tables.output.published_tsv if files.published else [],
@@ -22,7 +9,7 @@ rule page:
         samples=rules.tables.output.samples,
         histories=asked(fits("fits/history.parquet")),
         predictions=asked(fits("fits/predictions.h5")),
-        tested=asked([path for own in tested_files().values() for path in own.values()]),
+        tested=lambda wildcards: [path for own in files.tested().values() for path in own.values()],
     output:
         report(
             f"results/{study.name}/index.html",
@@ -39,7 +26,7 @@ rule page:
         runtime=minutes(30),
     params:
         cells={files.of_fit("fits/predictions.h5", **cell): cell for cell in study.cells},
-        files=tested_files(),
+        files=lambda wildcards: files.tested(),
         found=lambda wildcards: found(fits("fits/history.parquet")),
         look=page.look(),
         code=code_hash("page"),

@@ -6,15 +6,15 @@ with job(snakemake.log[0]):
     import json
     from pathlib import Path
 
-    from spotrank.base.store import read_parquet
     from spotrank.report.page import chosen, genes, page, slides
     from spotrank.verdicts.compare import read
 
     given, params = snakemake.input, snakemake.params
     known = json.loads(Path(given.provenance).read_text(encoding="utf-8"))
+    summary = page.read(given.summary)
     shown = page.data(
         known,
-        page.read(given.summary),
+        summary,
         read(given.comparisons),
         page.read(given.samples),
         given.scores,
@@ -22,8 +22,8 @@ with job(snakemake.log[0]):
         page.read(given.published) if given.published else None,
         page.read(given.sets) if given.sets else None,
     )
-    scores = read_parquet(given.scores).to_pandas(strings_to_categorical=True)
-    fits = chosen.choose(scores, params.cells, params.files, known["config"]["genes"]["scaling"])
+    scaling = known["config"]["genes"]["scaling"]
+    fits = chosen.choose(summary, given.scores, params.cells, params.files, scaling)
     shown["genes"] = genes.data(fits)
     shown["slides"] = slides.data(fits, known["config"]["patches"])
     write_texts({snakemake.output[0]: page.html(shown)})

@@ -5,7 +5,7 @@ import pyarrow.parquet as pq
 
 from spotrank.verdicts.summary import KEYS
 
-AT_A_TIME = 1 << 20  # rows of scores: memory stays that of so many
+AT_A_TIME = 1 << 18  # rows of scores: memory stays that of so many
 ENDS = 5  # genes of the highest and of the lowest mean
 BY = ("fold", "seed", "sample", "gene")
 

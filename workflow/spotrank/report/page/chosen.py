@@ -5,15 +5,15 @@ from itertools import chain, zip_longest
 from pathlib import Path
 
 import pandas as pd
+import pyarrow.parquet as pq
 
 from spotrank.report.page.tested import Slide
 from spotrank.verdicts.floors import is_floor
-from spotrank.verdicts.summary import runs
 
 FIT = ("split", "encoder", "panel", "head", "auxiliary")
 SLIDES = 16  # that are drawn, over all cohorts
-MAPS = 2_000_000  # bytes of all maps as text
-ENOUGH = 24  # genes: rather fewer slides and losses than fewer genes
+MAPS = 3_000_000  # bytes of all maps as text
+ENOUGH = 24  # genes, of two losses: rather fewer slides than less of these
 
 
 @dataclass
@@ -35,33 +35,39 @@ class Shown:
     budget: int
 
 
-def choose(scores, cells, files, scaling):
+def choose(summary, scores, cells, files, scaling):
     """A `Shown` of each cohort that has predictions, by its fit of the highest mean Spearman.
 
-    scores: of all cells; cells: `{path of predictions: cell}`; files: `{cohort/sample: {'spots':
-    path, 'wsi' or 'patch_file': path}}` of test slides; those that are not there are left out;
-    scaling: of the counts, see `expression.total`. Fits compare within a split and a panel, so
-    those named first stand for all. Losses come by their mean, slides from both ends of theirs.
+    summary: of `summary.tsv`; scores: path of `scores.parquet`, of which the chosen fits are read;
+    cells: `{path of predictions: cell}`; files: `{cohort/sample: {'spots': path, 'wsi' or
+    'patch_file': path}}` of test slides; those that are not there are left out; scaling: of the
+    counts, see `expression.total`. Fits compare within a split and a panel, so those named first
+    stand for all. Losses come by their mean, slides from both ends of theirs.
     """
     found = []
-    fitted = scores[~is_floor(scores)]
+    fitted = summary[~is_floor(summary)]
     cohorts = list(fitted["cohort"].unique())
     for cohort in cohorts:
-        rows = fitted[fitted["cohort"] == cohort]
-        rows = _of(rows, {key: rows[key].iloc[0] for key in ("split", "panel")})
-        means = runs(rows).groupby([*FIT, "loss"], sort=False)["spearman"].mean()
-        means = means.sort_values(ascending=False, kind="stable", na_position="last").reset_index()
-        fit = means.loc[0, list(FIT)].to_dict()
-        losses, rows = list(_of(means, fit)["loss"]), _of(rows, fit)
+        own = fitted[fitted["cohort"] == cohort]
+        own = _of(own, {key: own[key].iloc[0] for key in ("split", "panel")})
+        own = own.sort_values("spearman_mean", ascending=False, kind="stable", na_position="last")
+        fit = own.iloc[0][list(FIT)].to_dict()
+        losses = list(_of(own, fit)["loss"])
+        which = [(key, "=", name) for key, name in {"cohort": cohort, **fit}.items()]
+        rows = pq.read_table(scores, filters=which).to_pandas(strings_to_categorical=True)
         by_slide = rows[rows["loss"] == losses[0]].groupby("sample", observed=True)["spearman"]
         first = rows.groupby("sample", observed=True)["fold"].min()
         slides = []
         for sample in ends(by_slide.mean()):
             cell = {"cohort": cohort} | fit | {"fold": first[sample]}
-            own = files.get(f"{cohort}/{sample}", {})
-            paths = [path for path, other in cells.items() if other == cell]
-            if own and all(Path(path).exists() for path in (*paths, own["spots"])) and paths:
-                slides.append(Slide(cohort, sample, paths[0], scaling, **own))
+            there = {
+                kind: path
+                for kind, path in files.get(f"{cohort}/{sample}", {}).items()
+                if Path(path).exists()
+            }
+            made = [path for path, other in cells.items() if other == cell and Path(path).exists()]
+            if made and "spots" in there:
+                slides.append(Slide(cohort, sample, made[0], scaling, **there))
         if slides:
             kept = slides[: max(1, SLIDES // len(cohorts))]
             lacking = len(by_slide) - len(kept)
@@ -91,8 +97,8 @@ def telling(spearman):
 def fitting(budget, spots, n_losses, n_genes):
     """`(slides, losses, genes)`, how many of each there are maps of in `budget` bytes.
 
-    spots: those of each slide. There are all, if they fit in; else fewer slides, then losses, so
-    that there are ENOUGH genes, then genes; one of each at least.
+    spots: those of each slide. There are all, if they fit in; else fewer slides, so that there are
+    ENOUGH genes of two losses, then fewer losses, then genes; one of each at least.
     """
 
     def fits(slides, losses, genes):
@@ -101,7 +107,7 @@ def fitting(budget, spots, n_losses, n_genes):
     if fits(len(spots), n_losses, n_genes):
         return len(spots), n_losses, n_genes
     enough = min(ENOUGH, n_genes)
-    slides = next((n for n in range(len(spots), 1, -1) if fits(n, 1, enough)), 1)
+    slides = next((n for n in range(len(spots), 1, -1) if fits(n, min(2, n_losses), enough)), 1)
     losses = next((n for n in range(n_losses, 1, -1) if fits(slides, n, enough)), 1)
     return slides, losses, next((n for n in range(n_genes, 1, -1) if fits(slides, losses, n)), 1)
 
