@@ -16,6 +16,7 @@ KILLS ?= 200
 
 demo: .venv/ready
 	$(BIN)/snakemake --cores all
+	@echo "Page:   results/demo/index.html"
 	@echo "Table:  results/demo/tables/summary.tsv"
 	@echo "Report: results/demo/report.html"
 

@@ -105,7 +105,7 @@ def test_warnings_name_what_leaks_and_what_was_lost():
         "c, s, all rows: leaks in 12 of 12 folds: patient 1 trains and tests.",
         "Left out as missing or stale: 1 of 4 cells.",
         "c, S: only 3 spots.",
-        "c: 30 of 100 spots lost: 30 with too few genes.",
+        "30 of 100 spots lost: 30 with too few genes.",
         "7 genes × slides × seeds that are constant have no correlation and no part in a mean.",
     ]
 

@@ -177,16 +177,13 @@ def warnings(summary, samples, known):
 
 
 def _lost(samples):
-    """What became of spots on their way, a sentence a cohort that lost some."""
-    steps = [column for column in samples if column.startswith("lost_")]
-    said = []
-    for cohort, own in samples.groupby("cohort", sort=False):
-        lost = own[steps].sum()
-        if lost.sum():
-            why = ", ".join(f"{n:,.0f} {WHY[step]}" for step, n in lost[lost > 0].items())
-            text = f"{cohort}: {lost.sum():,.0f} of {own['measured'].sum():,.0f} spots lost: {why}."
-            said.append({"kind": "lost", "text": text})
-    return said
+    """What became of spots on their way, in a sentence if any were lost."""
+    lost = samples[[column for column in samples if column.startswith("lost_")]].sum()
+    if not lost.sum():
+        return []
+    why = ", ".join(f"{n:,.0f} {WHY[step]}" for step, n in lost[lost > 0].items())
+    text = f"{lost.sum():,.0f} of {samples['measured'].sum():,.0f} spots lost: {why}."
+    return [{"kind": "lost", "text": text}]
 
 
 WHY = {

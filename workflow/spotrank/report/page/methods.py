@@ -8,6 +8,7 @@ import yaml
 from spotrank.fitting.heads import OF_FLOORS
 from spotrank.verdicts.floors import is_floor
 
+NAMED = 3  # cohorts; more are counted
 HELD_OUT = {
     "fixed": "the slides that the study names held out for the test",
     "leave_one_patient_out": "each patient held out in turn",
@@ -47,7 +48,7 @@ REFERENCES = {
 def question(known, summary, samples):
     """What was asked, in a sentence: cohorts, slides, patients, split, and what was compared."""
     methods = summary[~is_floor(summary)]
-    asked = ", ".join(
+    asked = " and ".join(
         f"{methods[key].nunique()} {words}"
         for key, words in (
             ("encoder", "encoders"), ("head", "heads"), ("loss", "losses"),
@@ -68,9 +69,14 @@ def _genes(config):
 
 
 def _cohorts(samples):
-    """Each cohort with its slides and the patients that they are of, those held out as one once."""
+    """Each cohort with its slides and the patients that they are of, those held out as one once;
+    of many cohorts the sum."""
+    of_all = samples.groupby("cohort", sort=False)
+    if len(of_all) > NAMED:
+        n = of_all["unit"].nunique().sum()
+        return f"{len(of_all)} cohorts ({_of(len(samples), 'slide')} of {_of(n, 'patient')})"
     said = []
-    for cohort, own in samples.groupby("cohort", sort=False):
+    for cohort, own in of_all:
         n = own["unit"].nunique()
         said.append(f"{cohort} ({_of(len(own), 'slide')} of {_of(n, 'patient')})")
     return ", ".join(said)

@@ -76,10 +76,11 @@ def wide(summary):
         kind=floor.map({True: "floor", False: "method"}),
         cell=_opening(summary),
     )
-    index = own[[*keys, "kind"]].drop_duplicates()
-    rows = own.pivot_table("cell", [*keys, "kind"], "place", "first", sort=False)
-    rows = rows.reindex(pd.MultiIndex.from_frame(index))[list(own["place"].unique())]
-    return table("wide", "Scores by cohort", rows.reset_index(), {}, [*keys, "kind"])
+    keys.append("kind")
+    rows = own.pivot_table("cell", keys, "place", "first", sort=False)
+    rows = rows.reindex(pd.MultiIndex.from_frame(own[keys].drop_duplicates()))
+    rows = rows[list(own["place"].unique())].reset_index()
+    return table("wide", "Scores by cohort", rows, {}, keys)
 
 
 def _opening(summary):
