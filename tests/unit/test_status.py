@@ -44,8 +44,13 @@ def test_a_line(status):
         "4 of 12 jobs done, 2 running (fit 2), 1 failed; "
         "left: fit about 56 s, 1 stages of which no job is done yet"
     )
+    for job in range(20, 23):
+        status.starts(job, "fit", "", 180)
+    assert "left: fit any time now, 1 stages" in status.line(1000)
+    for job in range(20, 23):
+        status.ends(job, 1000)
     status.ended = 180
-    assert status.line(180) == "4 of 12 jobs done, 2 running (fit 2), 1 failed"
+    assert status.line(180) == "7 of 12 jobs done, 2 running (fit 2), 1 failed"
 
 
 @pytest.mark.parametrize(

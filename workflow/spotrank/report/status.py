@@ -51,8 +51,8 @@ class Status:
             self.took.setdefault(stage, []).append(now - since)
 
     def rows(self, now):
-        """Of each stage `stage, planned, done, running, failed`, `mean` seconds of a job and `left`
-        seconds, both None where no job is done yet.
+        """Of each stage `stage, planned, done, running, failed`, `mean` seconds of a job, None
+        where none is done yet, and seconds `left`, None there and where none is to go.
 
         As many jobs of a stage are taken to run at once as have been seen to.
         """
@@ -61,14 +61,15 @@ class Status:
         rows = []
         for stage, planned in self.planned.items():
             row = {kind: own[stage] for kind, own in counts.items()}
-            to_go, took = planned - row["done"] - row["failed"], self.took.get(stage)
+            row |= {"stage": stage, "planned": planned}
+            to_go, took = _to_go(row), self.took.get(stage)
             mean = sum(took) / len(took) if took else None
-            left = None if to_go else 0
+            left = None
             if took and to_go:
                 going = (now - since for own, _, since in self.running.values() if own == stage)
                 work = to_go * mean - sum(min(spent, mean) for spent in going)
                 left = work / min(self.peak[stage], to_go)
-            rows.append({"stage": stage, "planned": planned} | row | {"mean": mean, "left": left})
+            rows.append(row | {"mean": mean, "left": left})
         return rows
 
     def line(self, now):
@@ -80,8 +81,8 @@ class Status:
         said += f", {failed} failed" if (failed := _sum(rows, "failed")) else ""
         if self.ended is not None:
             return said
-        left = [f"{row['stage']} {_about(row['left'])}" for row in rows if row["left"]]
-        new = sum(row["left"] is None for row in rows)
+        left = [f"{row['stage']} {_left(row['left'])}" for row in rows if row["left"] is not None]
+        new = sum(row["mean"] is None for row in rows if _to_go(row))
         left += [f"{new} stages of which no job is done yet"] if new else []
         return said + (f"; left: {', '.join(left)}" if left else "")
 
@@ -94,7 +95,7 @@ class Status:
             autoescape=True,
             undefined=jinja2.StrictUndefined,
         )
-        environment.filters["about"] = _about
+        environment.filters |= {"about": _about, "left": _left}
         return environment.get_template("status.html").render(
             study=study,
             state="running" if running else self._outcome(rows),
@@ -193,11 +194,18 @@ def _sum(rows, key):
     return sum(row[key] for row in rows)
 
 
+def _to_go(row):
+    return row["planned"] - row["done"] - row["failed"]
+
+
 def _about(seconds):
     """Seconds as people say them."""
-    if not seconds:
-        return "not known yet" if seconds is None else "–"
     for unit, size in (("days", 86400), ("h", 3600), ("min", 60)):
         if seconds >= 1.5 * size:
             return f"about {seconds / size:.0f} {unit}"
     return f"about {seconds:.0f} s"
+
+
+def _left(seconds):
+    """The same of what is left; running jobs may take longer than those before."""
+    return _about(seconds) if seconds >= 1 else "any time now"
