@@ -109,7 +109,6 @@ function drawGenes(element, payload) {
         x: cohort.numbers[x][gene],
         y: cohort.scores.spearman[loss][gene],
         mapped: mapped.has(gene),
-        flagged: cohort.flagged[gene],
       }))
       .filter((point) => point.x !== null && point.y !== null);
   }
@@ -133,7 +132,7 @@ function drawGenes(element, payload) {
       y: { label: `Spearman, ${state.cohort.losses[state.loss]}`, grid: true },
       marks: [
         Plot.ruleY([0], { strokeOpacity: 0.5 }),
-        counts ? null : Plot.line(d3.extent(all, (point) => point.x), { x: (v) => v, y: (v) => v, strokeOpacity: 0.5, strokeDasharray: "4 3" }),
+        counts ? null : Plot.line(all.length ? d3.extent(all, (point) => point.x) : [], { x: (v) => v, y: (v) => v, strokeOpacity: 0.5, strokeDasharray: "4 3" }),
         Plot.dot(shown, {
           ...place,
           r: 4,
