@@ -50,7 +50,7 @@ def test_nothing_can_be_told():
     table = scores({loss: rng.normal(0.3, 0.1, 4) for loss in ("mse", "pearson", "poisson")})
     lead = said(table)[""][0]
     assert lead.startswith("Nothing can be told apart with 4 patients: ")
-    assert lead.endswith("none of the 2 others differs from it by more than chance explains.")
+    assert re.search(r"but differs from \w+ and \w+ by no more than chance explains\.$", lead)
 
 
 def test_one_row_has_nothing_beside_it():
@@ -71,6 +71,16 @@ def test_rows_that_leak_have_no_part():
     lead, second, *_ = said(pd.concat([sound, leaking]))[""]
     assert lead.startswith("e, pearson is best with .400")
     assert second == "2 of 4 rows leak and have no part in this."
+
+
+def test_rows_without_a_score_do_not_count_as_leaking():
+    table = scores({"mse": BASE, "poisson": BASE}).assign(ceiling_spearman=0.5)
+    table.loc[table["loss"] == "poisson", ["spearman", "ceiling_spearman"]] = np.nan
+    lead, *rest = said(table)[""]
+    assert lead == "mse scores .300 [.258, .342]; there is no other row to compare it with."
+    assert rest == ["mse reaches 60% of what sampling noise leaves to be reached (.500)."]
+    table["spearman"] = np.nan
+    assert said(table)[""] == ["No row has a score."]
 
 
 def test_floors_that_are_not_beaten_are_named():

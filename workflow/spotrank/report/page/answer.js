@@ -43,7 +43,7 @@ function scoresChart(place, width) {
       ...limits.map((limit) => Plot.ruleX([limit.x], { stroke: "currentColor", strokeDasharray: limit.dash })),
       ...limits.map((limit) => Plot.text([limit], { x: "x", dy: limit.dy, text: ({ name, x }) => `${name} ${number(x)}`, frameAnchor: "top", textAnchor: "end", dx: 4, fill: "currentColor" })),
       beside ? null : Plot.text(rows, { y: "name", text: "name", frameAnchor: "left", textAnchor: "start", dy: -13, fill: "currentColor" }),
-      Plot.ruleY(rows.filter((row) => row.low != null), { y: "name", x1: "low", x2: "high", stroke: colour, strokeWidth: 7, strokeOpacity: 0.25, strokeLinecap: "round" }),
+      Plot.ruleY(rows.filter((row) => row.low != null), { y: "name", x1: ({ low }) => Math.max(low, -1), x2: ({ high }) => Math.min(high, 1), stroke: colour, strokeWidth: 7, strokeOpacity: 0.25, strokeLinecap: "round" }),
       Plot.dot(points, { x: "x", y: "name", r: 2, fill: colour, fillOpacity: 0.55 }),
       Plot.dot(rows, { x: "mean", y: "name", r: 4.5, fill: colour, stroke: "var(--paper)", strokeWidth: 1.5, tip: true,
         title: (row) => `${row.name}\n${number(row.mean)}${row.low == null ? "" : ` [${number(row.low)}, ${number(row.high)}]`}${row.marks ? `\n${row.marks}` : ""}` }),

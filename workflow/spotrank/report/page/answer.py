@@ -50,8 +50,10 @@ def _answer(rows, pairs):
     def name(row):
         return ", ".join(dict.fromkeys(row[key] for key in varying))
 
+    if methods["spearman_mean"].isna().all():
+        return ["No row has a score."]
     if sound.empty:
-        top = methods.loc[methods["spearman_mean"].fillna(-2).idxmax()]
+        top = methods.loc[methods["spearman_mean"].idxmax()]
         return [
             "Nothing can be said of new patients: every row leaks.",
             f"{name(top)} has the highest mean, {number(top['spearman_mean'])}.",
@@ -63,13 +65,13 @@ def _answer(rows, pairs):
     row = sound[(sound[keys] == best[keys]).all(axis=1)]
     row = row.iloc[0] if len(row) == 1 else None  # over all cohorts there are several
     score = number(best["mean_a"]) if row is None else with_interval(row, "spearman")
-    others = own[(own["differ"] != "floor") & (own["leak"] == "")]
+    others = own[(own["differ"] != "floor") & (own["leak"] == "") & (own["n_patients"] > 0)]
     said = [_against(name(best), score, others, pairs)]
-    if leaking := len(methods) - len(sound):
+    if leaking := (methods["leak"] != "").sum():
         said.append(f"{leaking} of {len(methods)} rows leak and have no part in this.")
     if (own["differ"] == "floor").any():
         said.append(_floors_in_words(name(best), own[own["differ"] == "floor"]))
-    if row is not None and pd.notna(row["spearman_share"]):
+    if row is not None and row["spearman_share"] > 0:
         said.append(
             f"{name(best)} reaches {row['spearman_share']:.0%} of what sampling noise leaves to be "
             f"reached ({number(row['ceiling_spearman'])})."
@@ -88,7 +90,7 @@ def _against(best, score, others, pairs):
     if beaten.empty:
         return (
             f"Nothing can be told apart with {patients}: {best} has the highest mean, {score}, but "
-            f"none of the {len(others)} others differs from it by more than chance explains."
+            f"differs from {_list(others['b'])} by no more than chance explains."
         )
     is_mse = (beaten["differ"] == "loss") & (beaten["b"] == "mse")
     shown = beaten[is_mse].iloc[0] if is_mse.any() else beaten.iloc[-1]
