@@ -47,7 +47,7 @@ rule embed_slide:
         runtime=minutes(480),
         gpu=lambda wildcards, input: predicted.uses_gpu(input.bundle),
     params:
-        bundle=predicted.bundle,
+        bundle=lambda wildcards: predicted.bundle,
         weights=predicted.options.get("weights"),
         batch_size=lambda wildcards, input: predicted.batch_size(input.bundle),
         made_by=lambda wildcards, input: predicted.made_by(input.bundle),
@@ -85,7 +85,7 @@ rule predict_slide:
         mem_mb=memory(4000, 0),
         runtime=minutes(120),
     params:
-        bundle=predicted.bundle,
+        bundle=lambda wildcards: predicted.bundle,
         genes=predicted.options.get("genes"),
         code=code_hash("predict"),
     script:
