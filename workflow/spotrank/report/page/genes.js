@@ -23,7 +23,7 @@ function drawGenes(element, payload) {
     n_undefined: "undefined",
   };
   const cohorts = payload.genes.cohorts;
-  const state = { cohort: cohorts[0], loss: 0, gene: cohorts[0].mapped[0], x: "ceiling_spearman", search: "" };
+  const state = { x: "ceiling_spearman", search: "" };
   const slideOf = new Map(payload.slides.slides.map((slide) => [`${slide.cohort}/${slide.sample}`, slide]));
 
   const losses = tissue.choice("Loss", [], (value) => set({ loss: Number(value) }));
@@ -88,7 +88,9 @@ function drawGenes(element, payload) {
     list.replaceChildren(...cohort.losses.map((loss, i) => make("option", { value: i }, loss)));
     names.replaceChildren(...cohort.genes.map((gene) => make("option", { value: gene })));
     notes.replaceChildren(...cohort.notes.map((note) => make("li", {}, note)));
-    set({ cohort, loss: 0, gene: cohort.mapped[0] });
+    const everywhere = cohort.mapped.filter((_, i) => cohort.maps.every((map) => map.genes.includes(i)));
+    const best = d3.greatest(everywhere, (gene) => cohort.scores.spearman[0][gene]);
+    set({ cohort, loss: 0, gene: best ?? cohort.mapped[0] });
   }
 
   function set(change) {

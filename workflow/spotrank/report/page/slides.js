@@ -64,6 +64,6 @@ function drawSlides(element, payload) {
       row.append(make("figure", {}, image, make("figcaption", {}, caption)));
     });
     const about = `Spots predicted ${which}, by mean squared error over the panel's genes (log1p units), ${slide.loss}`;
-    return make("section", { "aria-label": about }, make("h4", {}, about), row);
+    return make("div", { role: "group", "aria-label": about }, make("h4", {}, about), row);
   }
 }
