@@ -252,7 +252,11 @@ def marks_of(table):
 
 def watch(path):
     """Write at `path` how far this run is, as it goes, if it makes any files."""
-    jobs = Counter(job.rule.name for job in workflow.dag.needrun_jobs() if job.output)
+    try:
+        jobs = Counter(job.rule.name for job in workflow.dag.needrun_jobs() if job.output)
+    except Exception as error:  # that API is nobody's promise, and no run ends for want of a page
+        logger.warning(f"{path} is not written ({error}).")
+        return
     planned = {rule.name: jobs[rule.name] for rule in workflow.rules if rule.name in jobs}
     if planned:
         logger.addHandler(status.Handler(path, study.name, planned, logger))
