@@ -66,6 +66,7 @@ bench: .venv/ready
 	$(BIN)/python tests/benchmarks/bench_fit.py
 	$(BIN)/python tests/benchmarks/bench_embed.py
 	$(BIN)/python tests/benchmarks/bench_import.py
+	$(BIN)/python tests/benchmarks/bench_predict.py
 
 lint: .venv/ready
 	$(BIN)/ruff check

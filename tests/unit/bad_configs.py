@@ -304,7 +304,7 @@ CONFIGS = {
     ),
     "neither cohorts nor synthetic": (
         lambda config: config.pop("cohorts"),
-        "the top level lacks the key 'cohorts' or 'synthetic'; add one of them",
+        "the top level lacks the key 'cohorts' or 'synthetic' or 'predict'; add one of them",
     ),
     "unknown key of the synthetic study": (
         change("synthetic", "epoch", to=3),

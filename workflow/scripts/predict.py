@@ -5,7 +5,6 @@ from spotrank.base.store import job
 with job(snakemake.log[0]):
     import json
     import logging
-    from pathlib import Path
 
     from spotrank.base.store import write_texts
     from spotrank.bundles import bundle
@@ -42,7 +41,7 @@ with job(snakemake.log[0]):
             f"{name}: {about['remark']} ({about['share_far']:.0%} of its patches are far from it)"
         )
         logging.warning(title)
-    pieces = geojson.read(Path(given.tissue))
+    pieces = geojson.read(given.tissue)
     style.save(predictions.overview(title, given.slide, laid, far, pieces), out.overview)
     expected = results.expected(model.genes.loc[genes])
     style.save(predictions.maps(title, given.slide, laid, far, values, expected), out.maps)

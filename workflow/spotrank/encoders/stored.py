@@ -99,16 +99,19 @@ def read_barcodes(path):
 
 @contextmanager
 def opened(path, rows):
-    """Yield the `Rows` of embeddings in a file, ours or from elsewhere; `InputError` for numbers
-    that are not finite, too."""
+    """Yield the `Rows` of embeddings in a file, ours or from elsewhere."""
+    import h5py
+
     with _opened(path, GIVEN) as file:
+        _parts(file)
+    with h5py.File(path) as file:  # what is wrong within the block is not the file's
         yield Rows(_parts(file)[0], rows)
 
 
 class Rows:
     """Some rows of embeddings on disk, as `shape (n, d)` and slices `(…, d)` float32.
 
-    rows: which, ascending `(n,)`.
+    rows: which, ascending `(n,)`. Raises `InputError` for numbers that are not finite.
     """
 
     def __init__(self, vectors, rows):
@@ -120,8 +123,11 @@ class Rows:
 
     def __getitem__(self, some):
         wanted = self.rows[some]
-        block = self.vectors[..., wanted[0] : wanted[-1] + 1, :]
-        return _numbers(block)[wanted - wanted[0]]
+        try:
+            block = _numbers(self.vectors[..., wanted[0] : wanted[-1] + 1, :])
+        except (_Unfit, OSError) as error:
+            raise InputError(f"{self.vectors.file.filename}: {error}; {GIVEN}.") from None
+        return block[wanted - wanted[0]]
 
 
 @contextmanager

@@ -6,6 +6,7 @@ feature's `properties`: `objectType` ('tile', 'annotation', …), `name`, `class
 """
 
 import json
+from pathlib import Path
 
 import numpy as np
 import shapely
@@ -66,7 +67,7 @@ def outlines(slide):
 
 def read(path):
     """The geometries of a file that was written here, as shapely's."""
-    features = json.loads(path.read_text())["features"]
+    features = json.loads(Path(path).read_text(encoding="utf-8"))["features"]
     return [shapely.geometry.shape(feature["geometry"]) for feature in features]
 
 

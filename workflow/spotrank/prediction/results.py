@@ -78,7 +78,7 @@ def most_predictable(genes, n=6):
 
 def expected(genes):
     """`{gene: words}` of what to expect of a bundle's `genes`."""
-    words = {"yes": "", "no": ", not told from chance", "unknown": ", not tested"}
+    words = {"yes": "", "no": ",\nnot told from chance", "unknown": ",\nnot tested"}
     return {
         gene: f"Spearman {own['spearman']:.2f} on held-out slides{words[own['predictable']]}"
         for gene, own in genes.iterrows()
