@@ -1,144 +1,116 @@
-"""Slides and configs that can't be predicted on, each an edit and the sentence that it must give.
+"""Other tools' predictions, each spoilt in one way, and the sentence that it must give."""
 
-An edit changes a folder with a slide, slides/s.tif, and a bundle, and returns keys of `predict`.
-"""
-
-import json
-
-import bad_bundles
-import drawn_slides as drawn
-import h5py
+import anndata
 import numpy as np
 import pandas as pd
+from scipy import sparse
 
-from spotrank.cohorts import slide_import
-from spotrank.prediction import places, slide
-from spotrank.study.prediction import Prediction
-from spotrank.study.study import Study
+from spotrank.fitting import given
 
-GEOMETRY = {"size": 224, "um_per_px": 0.5}
+GENES = ["SIM001", "SIM002", "SIM003"]
 
 
-def write(folder, rgb, name="s", um_per_px=2.0):
-    """Write a slide."""
-    path = folder / f"slides/{name}.tif"
-    path.parent.mkdir(exist_ok=True)
-    slide_import.write_strips(rgb.shape[:2], [rgb], path, {}, um_per_px)
+def table(folder):
+    """Predictions of three genes for SIM1's 40 spots."""
+    spots = anndata.read_h5ad(folder / "st/SIM1.h5ad").obs_names
+    values = np.random.default_rng(0).normal(size=(len(spots), len(GENES)))
+    return pd.DataFrame(values, spots, GENES)
 
 
-def options(**keys):
-    return lambda folder: {key: str(folder / x) if key in PATHS else x for key, x in keys.items()}
+def parquet(change=lambda table: table):
+    return lambda folder: change(table(folder)).to_parquet(folder / "SIM1.parquet")
 
 
-PATHS = ("slides", "bundle", "spots", "embeddings", "patches", "weights")
+def h5ad(change):
+    def make(folder):
+        own = table(folder)
+        adata = anndata.AnnData(own.to_numpy("f4"), own[[]], pd.DataFrame(index=own.columns))
+        change(adata).write_h5ad(folder / "SIM1.h5ad")
+
+    return make
 
 
-def glass(folder):
-    write(folder, drawn.glass())
-    return {}
+def both(folder):
+    parquet()(folder)
+    h5ad(lambda adata: adata)(folder)
 
 
-def without_resolution(folder):
-    write(folder, drawn.glass(), um_per_px=None)
-    return {}
+def with_value(value):
+    def change(table):
+        table.iloc[3, 1] = value
+        return table
+
+    return change
 
 
-def too_coarse(folder):
-    write(folder, drawn.glass(), um_per_px=10)
-    return {}
-
-
-def twice(folder):
-    (folder / "slides/s.svs").write_text("")
-    return {}
-
-
-def cut(folder):
-    path = folder / "slides/s.tif"
-    path.write_bytes(path.read_bytes()[:1000])
-    return {}
-
-
-def own_encoder(folder, **encoder):
-    """The bundle's encoder is another."""
-    path = folder / "bundle/bundle.json"
-    about = json.loads(path.read_text())
-    about["encoder"] |= encoder
-    path.write_text(json.dumps(about))
-    return {}
-
-
-def spots(rows):
-    def edit(folder):
-        pd.DataFrame(rows).to_csv(folder / "s.csv", index=False)
-        return {"spots": str(folder)}
-
-    return edit
-
-
-def embeddings(folder, **parts):
-    with h5py.File(folder / "s.h5", "w") as file:
-        file["features"] = np.zeros((2, 4), "f4")
-        for key, values in parts.items():
-            file[key] = values
-    return {"embeddings": str(folder)}
+def named(names, axis):
+    return lambda table: table.set_axis(names(getattr(table, axis)), axis=axis)
 
 
 PREDICTIONS = {
-    "no slides": (lambda folder: (folder / "slides/s.tif").unlink() or {}, "holds no slide"),
-    "slide that is not there": (
-        lambda folder: {"slides": [str(folder / "x.tif")]},
-        "x.tif is no file; give a folder, or files",
+    "missing": (lambda folder: None, "lacks SIM1.h5ad and SIM1.parquet; keep one of them"),
+    "two files": (both, "holds both SIM1.h5ad and SIM1.parquet; keep one of them"),
+    "no Parquet": (
+        lambda folder: (folder / "SIM1.parquet").write_text("hello"),
+        "not a readable table of Parquet",
     ),
-    "two slides of one name": (twice, "have the name 's' both; rename one"),
-    "no bundle": (options(bundle="x"), "is no bundle, for there is no bundle.json"),
-    "unknown gene": (options(genes=["G9"]), "predict.genes has no choice 'G9'"),
-    "resolution of another slide": (
-        options(um_per_px={"t": 0.5}),
-        "predict.um_per_px has no choice 't'",
+    "no h5ad": (
+        lambda folder: (folder / "SIM1.h5ad").write_text("hello"),
+        "not a readable h5ad, but no HDF5 file at all",
     ),
-    "resolution out of range": (options(um_per_px=100), "'predict.um_per_px'"),
-    "no resolution": (without_resolution, "doesn't say how many µm a px has; give it"),
-    "resolution too coarse": (too_coarse, "has 10 µm/px, which no slide for cells has"),
-    "slide without tissue": (glass, "no tissue was found on it"),
-    "slide that is cut short": (cut, "not a slide that OpenSlide reads, perhaps truncated"),
-    "patches and embeddings": (
-        options(patches="p", embeddings="e"),
-        "has both 'patches' and 'embeddings'",
+    "no barcodes": (
+        parquet(lambda table: table.reset_index(drop=True)),
+        "has neither a column 'barcode' nor an index",
     ),
-    "no embeddings of a slide": (options(embeddings="e"), "s.h5 is missing; put the file"),
-    "embeddings that lie nowhere": (
-        embeddings,
-        "has neither barcodes nor 'coords'",
+    "spot twice": (
+        parquet(lambda table: pd.concat([table, table[:1]])),
+        "the spot '.*' stands there twice; keep one",
     ),
-    "no spots of a slide": (options(spots="x"), "s.h5ad is missing (or .parquet, .csv)"),
-    "spots off the slide": (
-        spots({"barcode": ["a"], "x": [-5], "y": [3]}),
-        "no place lies on the slide",
+    "gene twice": (
+        h5ad(lambda adata: adata[:, [0, 1, 1]].copy()),
+        "the gene 'SIM002' stands there twice; keep one",
     ),
-    "spots without places": (spots({"barcode": ["a"]}), "not a table of 'barcode', 'x' and 'y'"),
-    "spots twice": (
-        spots({"barcode": ["a", "a"], "x": [300, 310], "y": [300, 310]}),
-        "the barcode 'a' stands there twice",
+    "no gene": (parquet(lambda table: table[[]]), "has no gene; write it again"),
+    "spots lacking": (
+        parquet(lambda table: table[3:]),
+        "lacks 3 of the sample's 40 spots, such as '.*'; predict all spots that pass",
     ),
-    "bundle of given embeddings": (
-        lambda folder: own_encoder(folder, spec=None),
-        "was trained on embeddings that were given",
+    "another suffix": (
+        parquet(named(lambda names: names + "-1", "index")),
+        r"lacks 40 of the sample's 40 spots, such as '(.+)', and has such as '\1-1', which differ "
+        "in the suffix after '-'; write those of the spots",
     ),
-    "weights that are not here": (
-        lambda folder: own_encoder(folder, spec={"model": "resnet18", "weights": "mine.pth"}),
-        "the weights mine.pth of the bundle's encoder are no file",
+    "another sample's": (
+        parquet(named(lambda names: "zz" + names, "index")),
+        "which are of different samples; check the cohort's 'predictions'",
     ),
+    "ids for symbols": (
+        parquet(named(lambda names: [f"ENSG{i:011d}" for i in range(3)], "columns")),
+        "has none of the 2 genes of the panel, such as 'SIM002', but such as 'ENSG00000000000'",
+    ),
+    "NaN": (
+        parquet(with_value(np.nan)),
+        "1 values are no finite numbers, such as that of 'SIM002' at",
+    ),
+    "infinite": (parquet(with_value(np.inf)), "1 values are no finite numbers"),
+    "too large for float32": (parquet(with_value(1e200)), "1 values are no finite numbers"),
+    "text": (
+        parquet(lambda table: table.astype({"SIM002": str})),
+        "'SIM002' is .*string, not numbers; write numbers",
+    ),
+    "truth values": (
+        h5ad(lambda adata: anndata.AnnData(sparse.csr_matrix(adata.X > 0), adata.obs, adata.var)),
+        "X holds no real numbers; put what was predicted there",
+    ),
+    "no X": (h5ad(lambda adata: anndata.AnnData(None, adata.obs, adata.var)), "X holds no real"),
 }
 
 
-def check_prediction(edit, folder, study):
-    write(folder, drawn.piece(drawn.glass(), 350, 250, 200)[0])
-    bad_bundles.write(folder / "bundle", dimension=39)
-    config = {"bundle": str(folder / "bundle"), "slides": str(folder / "slides")}
-    asked = Prediction(Study({"study": "new", "predict": config | edit(folder)}))
-    found = slide.look(asked.slides["s"], asked.um_per_px("s"))
-    if given := asked.given("s"):
-        places.given(found, GEOMETRY, "s", **given)
-    else:
-        places.grid(found, GEOMETRY, None, 0.5)
+def check_predictions(edit, folder, config):
+    own = folder / "tool"
+    (own / "st").mkdir(parents=True)
+    (own / "st/SIM1.h5ad").symlink_to(folder / "st/SIM1.h5ad")
+    edit(own)
+    path, st = given.path_of(own, "SIM1"), folder / "st/SIM1.h5ad"
+    given.check(path, st)
+    given.read(path, anndata.read_h5ad(st).obs_names, ["SIM002", "SIM009"])

@@ -7,7 +7,7 @@ import bad_bundles
 import drawn_slides as drawn
 import numpy as np
 import pytest
-from bad_predictions import write
+from bad_new_slides import write
 from runs import snakemake
 
 

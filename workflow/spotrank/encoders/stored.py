@@ -198,7 +198,7 @@ def _rows(file, vectors, barcodes, st, least=0.0):
         if not set(barcodes) & set(names):
             raise InputError(
                 f"{file.filename}: has no barcode of {st}: they are such as '{barcodes[0]}' and "
-                f"'{names[0]}', {_cause(barcodes, names)}."
+                f"'{names[0]}', {cause(barcodes, names, 'embeddings')}."
             )
         return slice(None), barcodes
     corners, side = _patches(file, vectors)
@@ -215,12 +215,13 @@ def _rows(file, vectors, barcodes, st, least=0.0):
     return row[found], [names[i] for i in found]
 
 
-def _cause(ours, theirs):
-    """Why barcodes may have nothing in common, and what to do."""
+def cause(ours, theirs, key):
+    """Why barcodes may have nothing in common, and what to do; key: of the cohort, where they are
+    from."""
     for what, undone in DIFFERENCES.items():
         if set(map(undone, ours)) & set(map(undone, theirs)):
             return f"which differ in {what}; write those of the spots"
-    return "which are of different samples; check the cohort's 'embeddings'"
+    return f"which are of different samples; check the cohort's '{key}'"
 
 
 def _patches(file, vectors):

@@ -53,10 +53,12 @@ class Simulated(Source):
 
     def options(self):
         """Arguments of `simulate.design`."""
-        return {key: value for key, value in self.cohort.items() if key != "source"}
+        keys = ("patients", "spots", "genes", "seed")
+        return {key: self.cohort[key] for key in keys if key in self.cohort}
 
     def samples(self):
-        return simulate.design(**self.options()).set_index("id").rename_axis("sample")
+        table = simulate.design(**self.options()).set_index("id").rename_axis("sample")
+        return table.loc[self.chosen(table)] if "samples" in self.cohort else table
 
     def table(self):
         return FOLDER / self.name / "HEST_v1_1_0.csv"

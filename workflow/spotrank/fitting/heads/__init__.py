@@ -40,3 +40,4 @@ HEADS = {
 
 ALL = HEADS | {"floor": Floor}  # those that a config may name, and the floors' own
 OF_FLOORS = ("floor", "nearest")  # labels, in tables, of the heads that floors have
+GIVEN = "given"  # label, in tables, of what other tools predicted; each is a loss of it
