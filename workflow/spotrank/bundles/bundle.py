@@ -26,7 +26,18 @@ from spotrank.fitting.heads import ALL
 FORMAT, UNITS = 1, "log1p"
 LINE = ("slope", "intercept")
 FILES = ("weights.safetensors", "home.safetensors", "genes.tsv")
-NEEDED = ("id", "row", "encoder", "patches", "dimension", "head", "units", "genes", "sha256")
+NEEDED = (
+    "id",
+    "row",
+    "encoder",
+    "patches",
+    "dimension",
+    "head",
+    "units",
+    "scaling",
+    "genes",
+    "sha256",
+)
 
 
 def write(folder, about, parameters, line, of_home, genes):
