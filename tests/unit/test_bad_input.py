@@ -6,6 +6,7 @@
 import os
 import re
 
+import bad_bundles
 import bad_configs
 import bad_files
 import bad_given
@@ -41,6 +42,7 @@ KINDS = {
     "predictions": (bad_predictions.PREDICTIONS, bad_predictions.check_predictions),
     "genes.file": (bad_files.GENES, bad_files.check_genes),
     "table of own runs": (bad_runs.RUNS, bad_runs.check_runs),
+    "bundle": (bad_bundles.BUNDLES, bad_bundles.check_bundle),
     "genes.sets": (bad_sets.SETS, bad_sets.check_sets),
     "torch weights": (bad_files.WEIGHTS, bad_files.check_weights(".pth")),
     "safetensors": (bad_files.SAFETENSORS, bad_files.check_weights(".safetensors")),

@@ -1,4 +1,5 @@
 import json
+from collections import Counter
 from pathlib import Path
 
 import pandas as pd
@@ -15,10 +16,11 @@ from spotrank.cohorts.sources import registry as sources
 from spotrank.cohorts.sources import sample as own_samples
 from spotrank.encoders import registry
 from spotrank.fitting.heads import GIVEN, OF_FLOORS
-from spotrank.report import published
+from spotrank.report import published, status
+from spotrank.report.page import page
 from spotrank.spots import pair, split
 from spotrank.study import bundle as bundles
-from spotrank.study import cost, floors, given, plans, units
+from spotrank.study import cost, floors, given, plans, prediction, units
 from spotrank.study.files import Files
 from spotrank.study.made_by import MadeBy
 from spotrank.study.study import Study
@@ -28,6 +30,7 @@ folder_of_runs = config.pop("folder", None)  # no part of a study: `snakemake sa
 try:
     study = Study(config)
     files = Files(study)
+    predicted = prediction.Prediction(study)
     if workflow.is_main_process:
         files.check_genes()
         files.check_given()
@@ -52,6 +55,7 @@ wildcard_constraints:
     head="[^/]+",
     auxiliary="[^/]+",
     fold="[0-9]+",
+    slide="[^/]+",
     sampling="uniform|imbalanced",
     thinning="[0-9.]+",
 
@@ -197,7 +201,9 @@ def features_of(wildcards, parts=("train", "validation", "test")):
     if not study.trains_on_patches(encoder, head):
         embedded = floors.embedded(study, wildcards.cohort, encoder)
         own = samples if embedded else []
-        return {"embeddings": [files.embeddings(cohort, embedded, sample) for cohort, sample in own]}
+        return {
+            "embeddings": [files.embeddings(cohort, embedded, sample) for cohort, sample in own]
+        }
     images = [files.images(cohort, sample) for cohort, sample in samples]
     return {
         "weights": files.weights(encoder),
@@ -214,6 +220,26 @@ def ranking_of(wildcards, panels=None):
     return expand(panels, panel=ranking, allow_missing=True) if ranking else []
 
 
+def row_of_bundle():
+    """The row that the bundle is of."""
+    return json.loads(Path(checkpoints.row.get().output[0]).read_text(encoding="utf-8"))["row"]
+
+
+def files_of_bundle(wildcards):
+    """What a bundle is made of, known once the tables are there."""
+    chosen = row_of_bundle()
+    cohort, encoder = chosen["cohort"], chosen["encoder"]
+    samples = study.samples[cohort].index
+    home = bundles.home_encoder(study, encoder, chosen["head"])
+    return {
+        "model": expand(rules.final.output, **chosen),
+        "spots": expand(rules.pair.output, cohort=cohort, sample=samples),
+        "embeddings": [files.embeddings(cohort, home, sample) for sample in samples],
+        "st": files.path(cohort, "st", samples[0]),
+        "weights": files.weights(encoder),
+    }
+
+
 def marks_of(table):
     """What looks like a mistake in a table of samples, a sentence a sample."""
     if not Path(table).exists():
@@ -222,3 +248,15 @@ def marks_of(table):
     samples = samples[samples["marks"] != ""]
     rows = zip(samples["cohort"], samples["sample"], samples["marks"], strict=True)
     return [f"{cohort}, {sample}: {marks} ({table})" for cohort, sample, marks in rows]
+
+
+def watch(path):
+    """Write at `path` how far this run is, as it goes, if it makes any files."""
+    try:
+        jobs = Counter(job.rule.name for job in workflow.dag.needrun_jobs() if job.output)
+    except Exception as error:  # that API is nobody's promise, and no run ends for want of a page
+        logger.warning(f"{path} is not written ({error}).")
+        return
+    planned = {rule.name: jobs[rule.name] for rule in workflow.rules if rule.name in jobs}
+    if planned:
+        logger.addHandler(status.Handler(path, study.name, planned, logger))

@@ -1,9 +1,7 @@
 # other tools' predictions, in the form of those that `fit` writes
 rule given:
     input:
-        files=lambda wildcards: given.files(
-            study, wildcards.cohort, samples_of(wildcards, "test")
-        ),
+        files=lambda wildcards: given.files(study, wildcards.cohort, samples_of(wildcards, "test")),
         spots=spots_of("test"),
         panel=panel_of,
     output:

@@ -115,6 +115,7 @@ rule maps:
 rule drawn:
     input:
         [
+            rules.page.output,
             rules.tables.output.html,
             rules.tables.output.comparisons_html,
             rules.tables.output.samples_html,

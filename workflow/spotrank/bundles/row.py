@@ -7,8 +7,8 @@ from spotrank.verdicts.summary import KEYS
 
 
 def choose(summary, comparisons, named):
-    """`(row, others)`: `{key: label}` of `summary.KEYS`, and `{key: labels}` of the losses, encoders,
-    … that can't be told from it.
+    """`(row, others)`: `{key: label}` of `summary.KEYS`, and `{key: labels}` of what can't be told
+    from it.
 
     summary, comparisons: of the study's tables; named: `{key: label}` that the config names. Of the
     rows that are so called the one of the highest mean Spearman, if they leak nothing and no fold

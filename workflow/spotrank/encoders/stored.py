@@ -74,6 +74,56 @@ def read_given(path, st):
         return barcodes, _numbers(vectors)[rows]
 
 
+def read_places(path):
+    """`(names, centres (n, 2))` in full-resolution px of the patches of embeddings from elsewhere.
+
+    Ours have centres; others the upper left corners and the attribute `patch_size_level0`. Raises
+    `InputError` for files that don't tell, too.
+    """
+    with _opened(path, GIVEN) as file:
+        vectors, barcodes = _parts(file)
+        if "n_spots" in file.attrs:
+            return barcodes, file["coords"][()].astype(float)
+        corners, side = _patches(file, vectors)
+        return barcodes or [f"p{i:06d}" for i in range(len(corners))], corners + side / 2
+
+
+def read_barcodes(path):
+    """Barcodes of embeddings from elsewhere; `InputError` if they have none."""
+    with _opened(path, GIVEN) as file:
+        barcodes = _parts(file)[1]
+        if barcodes is None:
+            raise _Unfit("has no barcodes, by which to find its patches among the spots")
+        return barcodes
+
+
+@contextmanager
+def opened(path, rows):
+    """Yield the `Rows` of embeddings in a file, ours or from elsewhere; `InputError` for numbers
+    that are not finite, too."""
+    with _opened(path, GIVEN) as file:
+        yield Rows(_parts(file)[0], rows)
+
+
+class Rows:
+    """Some rows of embeddings on disk, as `shape (n, d)` and slices `(…, d)` float32.
+
+    rows: which, ascending `(n,)`.
+    """
+
+    def __init__(self, vectors, rows):
+        self.vectors, self.rows = vectors, rows
+        self.shape = (len(rows), vectors.shape[-1])
+
+    def __len__(self):
+        return len(self.rows)
+
+    def __getitem__(self, some):
+        wanted = self.rows[some]
+        block = self.vectors[..., wanted[0] : wanted[-1] + 1, :]
+        return _numbers(block)[wanted - wanted[0]]
+
+
 @contextmanager
 def _opened(path, advice):
     """Yield the file; `InputError`, with `advice` at its end, for whatever is wrong with it."""
@@ -123,7 +173,7 @@ def _parts(file):
 
 def _numbers(vectors):
     """The embeddings in memory, `(n, d)` float32."""
-    vectors = vectors[()].reshape(-1, vectors.shape[-1]).astype(np.float32)
+    vectors = vectors[...].reshape(-1, vectors.shape[-1]).astype(np.float32)
     if not np.isfinite(vectors).all():
         raise _Unfit("some embeddings are not finite numbers")
     return vectors

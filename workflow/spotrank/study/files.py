@@ -58,6 +58,21 @@ class Files:
             return str(Path(self.study.cohorts[cohort]["embeddings"][encoder]) / f"{sample}.h5")
         return f"results/embeddings/{cohort}/{encoder}/{sample}.h5"
 
+    def tested(self):
+        """`{cohort/sample: {'spots': path, kind of image: path}}` of all samples that are tested;
+        nothing where holes are marked, for then nothing is asked for."""
+        if self.study.marks_holes:
+            return {}
+        return {
+            f"{cohort}/{sample}": {
+                "spots": f"results/spots/{cohort}/{sample}.h5ad",
+                **self.images(cohort, sample),
+            }
+            for (cohort, _), folds in self.study.plans.items()
+            for fold in folds
+            for sample in fold["test"]
+        }
+
     def of_fit(self, name, **cell):
         """Path of a file of a fit, such as 'scores/scores.parquet'."""
         stage, file = name.split("/")
