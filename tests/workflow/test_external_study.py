@@ -9,7 +9,6 @@ import pandas as pd
 import pytest
 from runs import snakemake
 
-from spotrank.encoders import stored
 from spotrank.fitting import final, predict
 from spotrank.fitting.heads import HEADS
 
@@ -140,7 +139,8 @@ def test_an_external_cell_is_the_final_model_applied(study):
         assert file["slope"][:] == pytest.approx(line[0])
     assert set(samples) == {"SIM5", "SIM6"}  # slides of one patient
     mine = samples == "SIM6"
-    names, x = stored.read(folder / "embeddings/SIM6.h5")
+    with h5py.File(folder / "embeddings/SIM6.h5") as file:
+        names, x = file["barcode"].asstr()[:], file["embeddings"][:]
     x = pd.DataFrame(x, names).loc[barcodes[mine]].to_numpy()
     features = (x - parameters["centre"].numpy()) / parameters["spread"].numpy()
     features = np.clip(features, -predict.CLIP, predict.CLIP)

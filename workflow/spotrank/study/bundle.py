@@ -14,14 +14,15 @@ def named(study):
     """`{key: label}` of the row that the config names; of cohorts it must be one, of splits it is
     the first if none is named."""
     named = dict(study.config.get("bundle", {}))
-    if "cohort" not in named and len(study.cohorts) > 1:
+    train = [name for name, cohort in study.cohorts.items() if cohort.get("role") != "test"]
+    if "cohort" not in named and len(train) > 1:
         raise InputError(
             "config: bundle lacks 'cohort', and the study has several; name the one to train on: "
-            f"{', '.join(study.cohorts)}."
+            f"{', '.join(train)}."
         )
-    named.setdefault("cohort", next(iter(study.cohorts)))
+    named.setdefault("cohort", train[0])
     named.setdefault("split", study.config["split"]["strategy"][0])
-    one_of(named["cohort"], study.cohorts, "bundle.cohort")
+    one_of(named["cohort"], train, "bundle.cohort")
     one_of(named["split"], study.config["split"]["strategy"], "bundle.split")
     return named
 

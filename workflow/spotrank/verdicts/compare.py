@@ -100,8 +100,8 @@ def _predicted(scores, tools):
     """Scores of the genes of a slide that each of `tools` predicted, of two those of the tools."""
     given = is_given(scores) & scores["loss"].isin(tools)
     own = scores[given & scores["mse"].notna()]
-    times = own.groupby(SLIDE, observed=True).size().rename("times").reset_index()
-    chosen = times[times["times"] == len(tools)]
+    n = own.groupby(SLIDE, observed=True)["loss"].nunique().reset_index()
+    chosen = n[n["loss"] == len(tools)]
     return (scores[given] if len(tools) > 1 else scores).merge(chosen[SLIDE], on=SLIDE)
 
 
