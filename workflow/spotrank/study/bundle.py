@@ -4,7 +4,7 @@ from spotrank.base.store import InputError
 from spotrank.base.words import one_of
 from spotrank.encoders import loading, registry
 from spotrank.encoders.weightless import ENCODERS
-from spotrank.study import floors
+from spotrank.study import floors, plans
 
 NONE = "none is needed"
 UNSTATED = "not stated; ask whose data these are"
@@ -14,7 +14,7 @@ def named(study):
     """`{key: label}` of the row that the config names; of cohorts it must be one, of splits it is
     the first if none is named."""
     named = dict(study.config.get("bundle", {}))
-    train = [name for name, cohort in study.cohorts.items() if cohort.get("role") != "test"]
+    train = [name for name in study.cohorts if not plans.is_test(study, name)]
     if "cohort" not in named and len(train) > 1:
         raise InputError(
             "config: bundle lacks 'cohort', and the study has several; name the one to train on: "
