@@ -190,7 +190,7 @@ CONFIGS = {
     "unknown role": (change("cohorts", "c", "role", to="tests"), "choose from train, test"),
     "a sample that trains and tests": (
         other(["SIM2", "SIM3"], role="test"),
-        "the sample 'SIM2' is in cohorts.c and in cohorts.d, of which one trains what the other",
+        "the sample 'SIM2' is in cohorts.c and in cohorts.d, which meet in one fold",
     ),
     "embeddings given for one cohort": (
         other(["SIM4"], role="test", embeddings={"uni_v2": "mine"}),

@@ -111,6 +111,7 @@ def check_predictions(edit, folder, config):
     (own / "st").mkdir(parents=True)
     (own / "st/SIM1.h5ad").symlink_to(folder / "st/SIM1.h5ad")
     edit(own)
+    given.check_there(own, "SIM1")
     path, st = given.path_of(own, "SIM1"), folder / "st/SIM1.h5ad"
     given.check(path, st)
     given.read(path, anndata.read_h5ad(st).obs_names, ["SIM002", "SIM009"])

@@ -10,7 +10,7 @@ checkpoint row:
     conda:
         "../../envs/report.yaml"
     params:
-        named=lambda wildcards: bundles.named(study),
+        named=named_of_bundle,
         code=code_hash("row"),
     script:
         "../scripts/row.py"

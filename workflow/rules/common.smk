@@ -31,6 +31,8 @@ try:
     study = Study(config)
     files = Files(study)
     predicted = prediction.Prediction(study)
+    if "bundle" in study.config:
+        bundles.named(study)
     if workflow.is_main_process:
         files.check_genes()
         files.check_given()
@@ -218,6 +220,14 @@ def ranking_of(wildcards, panels=None):
     ranking = study.ranking(wildcards.auxiliary, wildcards.panel)
     panels = panels or rules.panel.output
     return expand(panels, panel=ranking, allow_missing=True) if ranking else []
+
+
+def named_of_bundle(wildcards):
+    """What names the row of the bundle; or a sentence, which its job says."""
+    try:
+        return bundles.named(study)
+    except InputError as error:
+        return str(error)
 
 
 def row_of_bundle():

@@ -3,6 +3,7 @@
 import numpy as np
 
 HELD_OUT = 0.99  # share of the spots of training slides, held out, that are at home
+LEAST = 20  # spots that tell of a slide, or of others
 
 
 def measure(x, slide):
@@ -11,10 +12,11 @@ def measure(x, slide):
     The distance is Mahalanobis's, ‖(x − mean) whiten‖, with the covariance shrunk after Ledoit &
     Wolf (2004, J. Multivariate Anal. 88, eq. 14). slide: of each spot `(n,)`. The threshold is the
     99 % quantile of the distances of each slide from what the others tell, each slide counting the
-    same; of a single slide, of its own. Not patients are held out: of two, either tells nothing of
-    the other, and all slides of the world were at home.
+    same; of a single slide, of its own. Slides of a few spots have no part in it. Not patients are
+    held out: of two, either tells nothing of the other, and all slides of the world were at home.
     """
-    slides = np.unique(slide)
+    slides, n_spots = np.unique(slide, return_counts=True)
+    slides = slides[n_spots >= LEAST] if (n_spots >= LEAST).any() else slides
     held_out = [slide == own for own in slides]
     inner = [~own for own in held_out] if len(slides) > 1 else held_out
     distances = [

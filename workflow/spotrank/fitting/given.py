@@ -22,8 +22,14 @@ BARCODE = "barcode"  # column of a Parquet file
 
 
 def path_of(folder, sample):
-    """Path of what was predicted for a sample; `InputError` unless there is one such file."""
-    found = [Path(folder) / f"{sample}{suffix}" for suffix in READERS]
+    """Path of what was predicted for a sample, whether it is there or not."""
+    found = _paths(folder, sample)
+    return next(filter(Path.is_file, found), found[0])
+
+
+def check_there(folder, sample):
+    """`InputError` unless there is one file of what was predicted for a sample."""
+    found = _paths(folder, sample)
     there = [path for path in found if path.is_file()]
     if len(there) != 1:
         names, said = " and ".join(path.name for path in found), "holds both" if there else "lacks"
@@ -31,7 +37,10 @@ def path_of(folder, sample):
             f"{folder}: {said} {names}; keep one of them for each sample, or leave the folder out "
             "of the cohort's 'predictions'."
         )
-    return there[0]
+
+
+def _paths(folder, sample):
+    return [Path(folder) / f"{sample}{suffix}" for suffix in READERS]
 
 
 def check(path, st):

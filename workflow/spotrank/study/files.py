@@ -96,7 +96,7 @@ class Files:
                         "'random'."
                     )
         for cohort in self.study.cohorts:
-            given.files(self.study, cohort, self._tested(cohort))
+            given.check(self.study, cohort, self._tested(cohort))
             for sample in self.study.samples[cohort].index:
                 for kind in ("st", "metadata"):
                     self.path(cohort, kind, sample)

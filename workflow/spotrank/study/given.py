@@ -25,6 +25,13 @@ def fits(study, cohort):
     return [(NO_ENCODER, GIVEN, "none")] * bool(folders(study, cohort))
 
 
+def check(study, cohort, samples):
+    """`InputError` if what was predicted for some samples is not there."""
+    for folder in folders(study, cohort).values():
+        for sample in samples:
+            given.check_there(folder, sample)
+
+
 def files(study, cohort, samples):
     """Files of what was predicted for some samples, of each tool all of them."""
     return [

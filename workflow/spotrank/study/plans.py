@@ -53,10 +53,8 @@ def plans(study):
             "cohort or choose another."
         )
     for (cohort, strategy), folds in found.items():
-        whose = study.samples[cohort] if together is None else together
         leaks[cohort, strategy] = [
-            split.leaks(fold, *_whose(whose if "cohorts" in fold else study.samples[cohort]))
-            for fold in folds
+            split.leaks(fold, *_whose(_rows(study, together, cohort, fold))) for fold in folds
         ]
     return found, leaks
 
@@ -110,6 +108,13 @@ def cohorts_of(cohort, fold):
     return list(dict.fromkeys(fold.get("cohorts", {None: cohort}).values()))
 
 
+def _rows(study, together, cohort, fold):
+    """Rows of the samples of a fold; together: of `_together`."""
+    if "cohorts" not in fold:
+        return study.samples[cohort]
+    return together[together["cohort"].isin(cohorts_of(cohort, fold))]
+
+
 def _whose(samples):
     return samples["patient"].to_dict(), samples["section"].to_dict()
 
@@ -147,9 +152,8 @@ def _chosen(together, cohorts):
         sample = rows.index[rows.index.duplicated()][0]
         one, other = rows.loc[sample, "cohort"][:2]
         raise InputError(
-            f"config: the sample '{sample}' is in cohorts.{one} and in cohorts.{other}, of which "
-            "one trains what the other tests; leave it out of one, or if they are two samples, "
-            "give one another id."
+            f"config: the sample '{sample}' is in cohorts.{one} and in cohorts.{other}, which meet "
+            "in one fold; leave it out of one, or if they are two samples, give one another id."
         )
     return rows
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from spotrank.base import provenance
 from spotrank.base.store import InputError, in_a_line
 from spotrank.base.words import one_of
+from spotrank.bundles.bundle import spec_of
 from spotrank.encoders import embed, registry
 from spotrank.prediction import slide
 from spotrank.prediction.places import path_of_spots
@@ -71,8 +72,7 @@ class Prediction:
         """Entry of the encoder that a bundle takes embeddings of, None where it can't tell; of a
         head that takes patches, of that by which distance is told."""
         told = self.told(path)
-        encoder = told["encoder"]
-        return encoder["spec"] if told["head"]["sees"] == "embeddings" else encoder["home"]
+        return spec_of(told) if told["head"]["sees"] == "embeddings" else told["encoder"]["home"]
 
     def uses_gpu(self, path):
         """Number of GPUs that a bundle's encoder makes use of: 1, or 0 if it has no weights."""
