@@ -1,6 +1,6 @@
 # `make demo`: the demo study; `make test`: lint and all tests but those on SLURM, which `make
-# test-slurm` installs and starts, and those against spatialdata, which `make test-spatialdata`
-# installs; `make quick`: lint, unit and golden tests; `make kill`: kill runs
+# test-slurm` installs and starts, those in a browser, which `make test-browser` installs, and those
+# against spatialdata, which `make test-spatialdata` installs; `make quick`: lint, unit and golden tests; `make kill`: kill runs
 # KILLS times; `make bench`: ratios of speed; `make published`: jobs and GPU hours of the published
 # studies; `make published-synthetic`: STRank's synthetic study; `make errors`: write docs/errors.md;
 # `make golden`: say which code gives which numbers. Each sets up .venv first.
@@ -8,13 +8,15 @@ PYTHON ?= python3
 BIN := .venv/bin
 LOCK := envs/requirements.lock
 SLURM := slurm-wlm slurmdbd munge mariadb-server
+BROWSER := chromium chromium-driver
 KILLS ?= 200
 
-.PHONY: demo test quick test-slurm test-spatialdata kill bench published published-synthetic errors golden lint
+.PHONY: demo test quick test-slurm test-browser test-spatialdata kill bench published published-synthetic errors golden lint
 .DELETE_ON_ERROR:
 
 demo: .venv/ready
 	$(BIN)/snakemake --cores all
+	@echo "Page:   results/demo/index.html"
 	@echo "Table:  results/demo/tables/summary.tsv"
 	@echo "Report: results/demo/report.html"
 
@@ -31,6 +33,14 @@ test-slurm: .venv/ready
 		apt-get update -q && RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive \
 		apt-get install -y -q --no-install-recommends $(SLURM); }
 	$(BIN)/python -m pytest tests/cluster
+
+test-browser: .venv/ready
+	@{ command -v chromium && command -v chromedriver; } > /dev/null || \
+		{ [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null || \
+		{ echo "install $(BROWSER), or be root on Debian" >&2; exit 1; }; \
+		apt-get update -q && DEBIAN_FRONTEND=noninteractive \
+		apt-get -o DPkg::Lock::Timeout=600 install -y -q --no-install-recommends $(BROWSER); }
+	$(BIN)/python -m pytest tests/browser
 
 test-spatialdata: .venv/ready
 	$(BIN)/python -m pytest tests/library
@@ -56,6 +66,7 @@ bench: .venv/ready
 	$(BIN)/python tests/benchmarks/bench_fit.py
 	$(BIN)/python tests/benchmarks/bench_embed.py
 	$(BIN)/python tests/benchmarks/bench_import.py
+	$(BIN)/python tests/benchmarks/bench_predict.py
 
 lint: .venv/ready
 	$(BIN)/ruff check

@@ -127,3 +127,27 @@ def copy(finished, tmp_path):
     """A copy of `finished` that a test may spoil."""
     unlocked = shutil.ignore_patterns("locks")  # somebody may just look whether it is complete
     return Path(shutil.copytree(finished, tmp_path / "copy", ignore=unlocked))
+
+
+@pytest.fixture(scope="session")
+def driver():
+    """Of one Chromium for all tests; only those of `browser/` need it."""
+    from chromium import chromium
+
+    with chromium() as driver:
+        yield driver
+
+
+@pytest.fixture(scope="session")
+def page_of_study(finished):
+    """Path of the page of `finished`."""
+    return finished / "results/small/index.html"
+
+
+@pytest.fixture
+def opened(driver, page_of_study):
+    """A driver that shows the page of `finished`, on a desktop."""
+    from chromium import show
+
+    show(driver, page_of_study)
+    return driver

@@ -39,6 +39,7 @@ def complete(folder):
         path: path.stat().st_ino
         for path in outputs
         if path.is_file() and path.name[0] != "." and str(path.relative_to(folder)) not in unsure
+        if path.name != "status.html"  # each run writes its own
     }
 
 

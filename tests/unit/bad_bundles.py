@@ -22,6 +22,7 @@ def write(folder, parameters=None, seeds=2, n_genes=3, dimension=4, sees="embedd
         "encoder": {"name": "e", "spec": "stain_statistics", "home": "stain_statistics"},
         "patches": {"size": 224, "um_per_px": 0.5},
         "row": {"loss": "mse"},
+        "scaling": "library",
         "dimension": dimension,
         "head": {"head": "linear", "options": {}, "sees": sees, "n_genes": n_genes},
         "genes": genes,

@@ -23,6 +23,16 @@ def change(*path, to):
     return edit
 
 
+def other(samples, **options):
+    """An edit: a cohort `d` of `samples` beside the first, which keeps SIM1 and SIM2."""
+
+    def edit(config):
+        config["cohorts"]["d"] = config["cohorts"]["c"] | {"samples": samples} | options
+        config["cohorts"]["c"]["samples"] = ["SIM1", "SIM2"]
+
+    return edit
+
+
 CONFIGS = {
     "unknown key": (change("lossess", to=["mse"]), "unknown key 'lossess'.*did you mean 'losses'"),
     "unknown inner key": (
@@ -181,6 +191,31 @@ CONFIGS = {
         lambda config: config.update(split={"strategy": "spatial_blocks", "folds": 2}),
         "split.folds is 2, but a slide needs 3 to train, validate and test",
     ),
+    "one cohort that is tested on others": (
+        change("split", "strategy", to="leave_one_cohort_out"),
+        "leave_one_cohort_out needs two cohorts, of which one trains; add a cohort",
+    ),
+    "test of no other": (
+        change("cohorts", "c", "role", to="test"),
+        "cohorts.c has the role 'test', but there is no other that trains",
+    ),
+    "unknown role": (change("cohorts", "c", "role", to="tests"), "choose from train, test"),
+    "a sample that trains and tests": (
+        other(["SIM2", "SIM3"], role="test"),
+        "the sample 'SIM2' is in cohorts.c and in cohorts.d, which meet in one fold",
+    ),
+    "embeddings given for one cohort": (
+        other(["SIM4"], role="test", embeddings={"uni_v2": "mine"}),
+        "embeddings 'uni_v2' are given for cohorts.d and not for cohorts.c, which",
+    ),
+    "predictions that are not there": (
+        change("cohorts", "c", "predictions", to={"mine": "tool"}),
+        "tool: lacks SIM1.h5ad and SIM1.parquet; keep one of them for each sample, or leave",
+    ),
+    "head by the predictions' name": (
+        change("heads", to=[{"head": "linear", "name": "given"}]),
+        "heads: 'given' is the name of other tools' predictions; give another 'name'",
+    ),
     "ids of no cohort": (change("split", "ids", "d", to={}), "split.ids has no choice 'd'"),
     "sample not in the table": (
         change("cohorts", "c", "samples", to=["SIM9"]),
@@ -281,7 +316,7 @@ CONFIGS = {
     ),
     "neither cohorts nor synthetic": (
         lambda config: config.pop("cohorts"),
-        "the top level lacks the key 'cohorts' or 'synthetic'; add one of them",
+        "the top level lacks the key 'cohorts' or 'synthetic' or 'predict'; add one of them",
     ),
     "unknown key of the synthetic study": (
         change("synthetic", "epoch", to=3),

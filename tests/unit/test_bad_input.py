@@ -10,6 +10,8 @@ import bad_bundles
 import bad_configs
 import bad_files
 import bad_given
+import bad_new_slides
+import bad_predictions
 import bad_runs
 import bad_sets
 import bad_slides
@@ -38,10 +40,12 @@ KINDS = {
     "embeddings": (bad_files.EMBEDDINGS, bad_files.check_embeddings),
     "given embeddings": (bad_given.GIVEN, bad_given.check_given),
     "numbers of given embeddings": (bad_given.GIVEN_NUMBERS, bad_given.check_given_numbers),
+    "predictions": (bad_predictions.PREDICTIONS, bad_predictions.check_predictions),
     "genes.file": (bad_files.GENES, bad_files.check_genes),
     "table of own runs": (bad_runs.RUNS, bad_runs.check_runs),
     "bundle": (bad_bundles.BUNDLES, bad_bundles.check_bundle),
     "genes.sets": (bad_sets.SETS, bad_sets.check_sets),
+    "new slides": (bad_new_slides.PREDICTIONS, bad_new_slides.check_prediction),
     "torch weights": (bad_files.WEIGHTS, bad_files.check_weights(".pth")),
     "safetensors": (bad_files.SAFETENSORS, bad_files.check_weights(".safetensors")),
 }

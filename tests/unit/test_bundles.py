@@ -11,6 +11,8 @@ from spotrank.base.store import InputError
 from spotrank.bundles import bundle, card, home
 from spotrank.bundles.expected import expected
 from spotrank.bundles.row import choose
+from spotrank.study.bundle import named
+from spotrank.study.study import Study
 from spotrank.verdicts.compare import COLUMNS
 from spotrank.verdicts.summary import KEYS
 
@@ -124,6 +126,25 @@ def test_a_row_named_in_full_is_taken_though_it_leaks():
 def test_no_row(rows, named, said):
     with pytest.raises(InputError, match=said):
         choose(summary(**rows), NONE, named)
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ({"bundle": {"cohort": "d"}}, "bundle.cohort"),
+        ({"bundle": {"encoder": "uni"}}, "bundle.encoder"),
+        ({"bundle": {"loss": "msee"}}, "bundle.loss has no .* choose from mse, strank_list"),
+        ({"bundle": {"split": "leave_one_cohort_out"}}, "bundle.split"),
+        ({"cohorts": ["c", "d"]}, "bundle lacks 'cohort', and the study has several"),
+    ],
+)
+def test_a_row_that_the_study_has_not(keys, said, study):
+    if "cohorts" in keys:
+        study["cohorts"]["d"] = study["cohorts"]["c"]
+    else:
+        study |= keys
+    with pytest.raises(InputError, match=said):
+        named(Study(study))
 
 
 @pytest.fixture

@@ -212,6 +212,14 @@ def test_nothing_is_left_half_written(finished):
     assert not list(finished.rglob(".part-*"))
 
 
+def test_status_says_that_all_is_done(finished):
+    page = (finished / "results/small/status.html").read_text()
+    assert "<h1>small: done</h1>" in page
+    done, planned = re.search(r"(\d+) of (\d+) jobs done", page).groups()
+    assert done == planned
+    assert re.search(r">score</th>\s.*\s<td>(\d+)</td><td>\1</td><td>0</td><td>0</td>", page)
+
+
 def test_second_run_has_nothing_to_do(finished):
     for path in (ROOT / "workflow/scripts").glob("*.py"):
         path.touch()  # as a new clone does: what a script says decides, not its time

@@ -10,29 +10,10 @@ checkpoint row:
     conda:
         "../../envs/report.yaml"
     params:
-        named=lambda wildcards: bundles.named(study),
+        named=named_of_bundle,
         code=code_hash("row"),
     script:
         "../scripts/row.py"
-
-
-def row():
-    """The row that the bundle is of."""
-    return json.loads(Path(checkpoints.row.get().output[0]).read_text(encoding="utf-8"))["row"]
-
-
-def of_row(wildcards):
-    chosen = row()
-    cohort, encoder = chosen["cohort"], chosen["encoder"]
-    samples = study.samples[cohort].index
-    home = bundles.home_encoder(study, encoder, chosen["head"])
-    return {
-        "model": expand(rules.final.output, **chosen),
-        "spots": expand(rules.pair.output, cohort=cohort, sample=samples),
-        "embeddings": [files.embeddings(cohort, home, sample) for sample in samples],
-        "st": files.path(cohort, "st", samples[0]),
-        "weights": files.weights(encoder),
-    }
 
 
 BUNDLE = f"results/{study.name}/bundle"
@@ -40,7 +21,7 @@ BUNDLE = f"results/{study.name}/bundle"
 
 rule bundle:
     input:
-        unpack(of_row),
+        unpack(files_of_bundle),
         row=rules.row.output,
         scores=rules.tables.output.scores,
         provenance=rules.tables.output.provenance,
@@ -63,8 +44,8 @@ rule bundle:
         mem_mb=memory(4000, 10, "embeddings", "scores"),
         runtime=minutes(60),
     params:
-        folder=BUNDLE,
-        study=lambda wildcards: made_by.bundle(row()),
+        folder=lambda wildcards, output: str(Path(output.manifest).parent),
+        study=lambda wildcards: made_by.bundle(row_of_bundle()),
         persons=lambda wildcards: units.persons(study.samples, METADATA),
     script:
         "../scripts/bundle.py"

@@ -25,7 +25,7 @@ rule ceiling:
 use rule ceiling as ceiling_of_panel with:
     input:
         spots="results/spots/{cohort}/{sample}.h5ad",
-        panel=rules.panel.output,
+        panel=panel_of,
     output:
         f"results/{study.name}/ceilings/{{cohort}}/{{split}}/{{panel}}/fold{{fold}}/{{sample}}.parquet",
     log:

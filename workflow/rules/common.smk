@@ -1,4 +1,5 @@
 import json
+from collections import Counter
 from pathlib import Path
 
 import pandas as pd
@@ -14,11 +15,12 @@ from spotrank.cohorts import fetch, h5ad
 from spotrank.cohorts.sources import registry as sources
 from spotrank.cohorts.sources import sample as own_samples
 from spotrank.encoders import registry
-from spotrank.fitting.heads import OF_FLOORS
-from spotrank.report import published
+from spotrank.fitting.heads import GIVEN, OF_FLOORS
+from spotrank.report import published, status
+from spotrank.report.page import page
 from spotrank.spots import pair, split
 from spotrank.study import bundle as bundles
-from spotrank.study import cost, floors, units
+from spotrank.study import cost, floors, given, plans, prediction, units
 from spotrank.study.files import Files
 from spotrank.study.made_by import MadeBy
 from spotrank.study.study import Study
@@ -28,9 +30,13 @@ folder_of_runs = config.pop("folder", None)  # no part of a study: `snakemake sa
 try:
     study = Study(config)
     files = Files(study)
+    predicted = prediction.Prediction(study)
+    if "bundle" in study.config:
+        bundles.named(study)
     if workflow.is_main_process:
         files.check_genes()
         files.check_given()
+        files.check_predictions()
 except InputError as error:
     raise WorkflowError(str(error)) from None
 made_by = MadeBy(study, files)
@@ -51,6 +57,7 @@ wildcard_constraints:
     head="[^/]+",
     auxiliary="[^/]+",
     fold="[0-9]+",
+    slide="[^/]+",
     sampling="uniform|imbalanced",
     thinning="[0-9.]+",
 
@@ -88,25 +95,43 @@ def minutes(n):
 
 
 def samples_of(wildcards, *parts):
-    """Samples of a fold's `parts`, or of the whole cohort."""
+    """Samples of a fold's `parts`, or all that it may look at."""
+    fold = fold_of(wildcards)
     if not parts:
-        return list(study.samples[wildcards.cohort].index)
-    return split.samples_of(fold_of(wildcards), *parts)
+        return plans.samples_seen(study, wildcards.cohort, fold)
+    return split.samples_of(fold, *parts)
 
 
 def fold_of(wildcards):
     """The fold of a fit; of one to all samples that in which they train."""
     if "fold" not in wildcards.keys():
-        return split.of_all(samples_of(wildcards))
+        return split.of_all(study.samples[wildcards.cohort].index)
     return study.plans[wildcards.cohort, wildcards.split][int(wildcards.fold)]
 
 
+def cohort_of(wildcards, sample):
+    return split.cohort_of(fold_of(wildcards), wildcards.cohort, sample)
+
+
 def spots_of(*parts):
-    """Input function: spots of the samples of a fold's `parts`, or of the whole cohort."""
+    """Input function: spots of the samples of a fold's `parts`, or of all that it may look at."""
     return lambda wildcards: [
-        f"results/spots/{wildcards.cohort}/{sample}.h5ad"
+        f"results/spots/{cohort_of(wildcards, sample)}/{sample}.h5ad"
         for sample in samples_of(wildcards, *parts)
     ]
+
+
+def of_final(wildcards, files):
+    """Files of the final model that a fold tests."""
+    cohort, strategy = fold_of(wildcards)["final"]
+    return expand(files, **(dict(wildcards) | {"cohort": cohort, "split": strategy}))
+
+
+def panel_of(wildcards):
+    """The panel of a fold, or of the final model that it tests."""
+    if "final" in fold_of(wildcards):
+        return of_final(wildcards, rules.panel_of_all.output)
+    return expand(rules.panel.output, **wildcards)
 
 
 def ceilings_of(wildcards):
@@ -121,9 +146,13 @@ def images_of(wildcards):
     return files.images(wildcards.cohort, wildcards.sample)
 
 
-def fits(name):
-    """A file of every fit of the study."""
-    return [files.of_fit(name, **cell) for cell in study.cells]
+def fits(name, *stages):
+    """A file of every cell of the study, or of those whose predictions some stages make."""
+    return [
+        files.of_fit(name, **cell)
+        for cell in study.cells
+        if not stages or plans.stage(cell) in stages
+    ]
 
 
 def synthetic_files(name):
@@ -162,19 +191,26 @@ def beside_published(key, path, category, table):
     }
 
 
-def features_of(wildcards):
-    """Embeddings of a fold's samples, if any, or what their patches are cut from."""
-    cohort, encoder, head = wildcards.cohort, wildcards.encoder, wildcards.head
-    samples = samples_of(wildcards, "train", "validation", "test")
+def features_of_tested(wildcards):
+    return features_of(wildcards, ("test",))
+
+
+def features_of(wildcards, parts=("train", "validation", "test")):
+    """Embeddings of the samples of a fold's `parts`, if any, or what their patches are cut from."""
+    encoder, head = wildcards.encoder, wildcards.head
+    samples = samples_of(wildcards, *parts)
+    samples = [(cohort_of(wildcards, sample), sample) for sample in samples]
     if not study.trains_on_patches(encoder, head):
-        embedded = floors.embedded(study, cohort, encoder)
+        embedded = floors.embedded(study, wildcards.cohort, encoder)
         own = samples if embedded else []
-        return {"embeddings": [files.embeddings(cohort, embedded, sample) for sample in own]}
-    images = [files.images(cohort, sample) for sample in samples]
+        return {
+            "embeddings": [files.embeddings(cohort, embedded, sample) for cohort, sample in own]
+        }
+    images = [files.images(cohort, sample) for cohort, sample in samples]
     return {
         "weights": files.weights(encoder),
-        "st": [files.path(cohort, "st", sample) for sample in samples],
-        "metadata": [files.path(cohort, "metadata", sample) for sample in samples],
+        "st": [files.path(cohort, "st", sample) for cohort, sample in samples],
+        "metadata": [files.path(cohort, "metadata", sample) for cohort, sample in samples],
         **{kind: [image[kind] for image in images] for kind in images[0]},
     }
 
@@ -186,6 +222,34 @@ def ranking_of(wildcards, panels=None):
     return expand(panels, panel=ranking, allow_missing=True) if ranking else []
 
 
+def named_of_bundle(wildcards):
+    """What names the row of the bundle; or a sentence, which its job says."""
+    try:
+        return bundles.named(study)
+    except InputError as error:
+        return str(error)
+
+
+def row_of_bundle():
+    """The row that the bundle is of."""
+    return json.loads(Path(checkpoints.row.get().output[0]).read_text(encoding="utf-8"))["row"]
+
+
+def files_of_bundle(wildcards):
+    """What a bundle is made of, known once the tables are there."""
+    chosen = row_of_bundle()
+    cohort, encoder = chosen["cohort"], chosen["encoder"]
+    samples = study.samples[cohort].index
+    home = bundles.home_encoder(study, encoder, chosen["head"])
+    return {
+        "model": expand(rules.final.output, **chosen),
+        "spots": expand(rules.pair.output, cohort=cohort, sample=samples),
+        "embeddings": [files.embeddings(cohort, home, sample) for sample in samples],
+        "st": files.path(cohort, "st", samples[0]),
+        "weights": files.weights(encoder),
+    }
+
+
 def marks_of(table):
     """What looks like a mistake in a table of samples, a sentence a sample."""
     if not Path(table).exists():
@@ -194,3 +258,15 @@ def marks_of(table):
     samples = samples[samples["marks"] != ""]
     rows = zip(samples["cohort"], samples["sample"], samples["marks"], strict=True)
     return [f"{cohort}, {sample}: {marks} ({table})" for cohort, sample, marks in rows]
+
+
+def watch(path):
+    """Write at `path` how far this run is, as it goes, if it makes any files."""
+    try:
+        jobs = Counter(job.rule.name for job in workflow.dag.needrun_jobs() if job.output)
+    except Exception as error:  # that API is nobody's promise, and no run ends for want of a page
+        logger.warning(f"{path} is not written ({error}).")
+        return
+    planned = {rule.name: jobs[rule.name] for rule in workflow.rules if rule.name in jobs}
+    if planned:
+        logger.addHandler(status.Handler(path, study.name, planned, logger))

@@ -14,7 +14,8 @@ rule fit:
     log:
         f"logs/{study.name}/fit/{{cohort}}/{{split}}/{{encoder}}/{{panel}}/{{head}}/{{auxiliary}}/fold{{fold}}.log",
     wildcard_constraints:
-        head=rf"(?!({'|'.join(OF_FLOORS)})/)[^/]+",
+        split=rf"(?!{plans.FROM})[^/]+",
+        head=rf"(?!({'|'.join([*OF_FLOORS, GIVEN])})/)[^/]+",
     conda:
         "../../envs/fit.yaml"
     # one thread: folds run side by side, and sums come out the same on every machine's share
@@ -32,4 +33,5 @@ rule fit:
 # a rule of its own: what a site says of `fit`, such as a partition with GPUs, is not for floors
 use rule fit as floor with:
     wildcard_constraints:
+        split=rf"(?!{plans.FROM})[^/]+",
         head="|".join(OF_FLOORS),

@@ -31,7 +31,7 @@ rule figures:
         published=rules.tables.output.published_tsv if files.published else [],
         scores=rules.tables.output.scores,
         comparisons=rules.tables.output.comparisons,
-        histories=asked(fits("fits/history.parquet")),
+        histories=asked(fits("fits/history.parquet", "fit")),
     output:
         **(COURSE if study.rankings else {}),
         **(BESIDE if files.published else {}),
@@ -74,7 +74,7 @@ rule figures:
         mem_mb=memory(2000, 20),
         runtime=minutes(30),
     params:
-        found=lambda wildcards: found(fits("fits/history.parquet")),
+        found=lambda wildcards: found(fits("fits/history.parquet", "fit")),
         metric=[published.read(path)[2] for path in files.published],
         code=code_hash("figures"),
     script:
@@ -115,6 +115,7 @@ rule maps:
 rule drawn:
     input:
         [
+            rules.page.output,
             rules.tables.output.html,
             rules.tables.output.comparisons_html,
             rules.tables.output.samples_html,

@@ -14,7 +14,7 @@ rule splits:
     params:
         plans=study.plans,
         patients=study.patients,
-        sections=study.sections,
+        leaks=study.leaks,
         # its id is not known before there are scores
         provenance=f"results/{study.name}/provenance.json",
         code=code_hash("splits"),

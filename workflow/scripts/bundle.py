@@ -28,13 +28,11 @@ with job(snakemake.log[0]):
     shared = ("centre", "spread")
     parameters = {key: own if key in shared else own[mine] for key, own in parameters.items()}
     made_by, patient_of = params["embeddings"], params["trained_on"]["patients"]
-    # of one patient the slides are held out in turn
-    group_of = patient_of if len(set(patient_of.values())) > 1 else {one: one for one in patient_of}
-    vectors, group = [], []
+    vectors, slide = [], []
     for sample, spots, path in zip(patient_of, given.spots, given.embeddings, strict=True):
         barcodes, x = stored.read(path, made_by) if made_by else stored.read_given(path, spots)
         vectors.append(x[np.isin(barcodes, read_h5ad(spots).obs_names)])
-        group += [group_of[sample]] * len(vectors[-1])
+        slide += [sample] * len(vectors[-1])
     vectors = np.concatenate(vectors)
     scores = read_parquet(given.scores, [(key, "=", label) for key, label in row.items()])
     found = expected(scores.to_pandas(), row, genes[:n_panel], snakemake.params.persons)
@@ -70,7 +68,7 @@ with job(snakemake.log[0]):
             "date": provenance.now().date().isoformat(),
         },
     }
-    of_home = home.measure(vectors, np.asarray(group))
+    of_home = home.measure(vectors, np.asarray(slide))
     about = bundle.write(
         snakemake.params.folder, about, parameters, [own[mine] for own in line[:2]], of_home, found
     )

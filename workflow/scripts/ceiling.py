@@ -17,7 +17,8 @@ with job(snakemake.log[0]):
     spots, parents = read_h5ad(given.spots), [provenance.read(given.spots)]
     if "panel" in given.keys():  # noqa: SIM118 (a list with names)
         genes, of_panel = panel.load(given.panel[0])
-        spots, parents = spots[:, genes], [*parents, of_panel]
+        spots = spots[:, [gene for gene in genes if gene in spots.var_names]]
+        parents = [*parents, of_panel]
     total = expression.total(spots.X, spots.obs["library"].to_numpy(), params["scaling"])
     found = ceiling.ceilings(spots.X, total)
     found.insert(0, "gene", spots.var_names)

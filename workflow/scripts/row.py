@@ -7,10 +7,13 @@ with job(snakemake.log[0]):
 
     import pandas as pd
 
+    from spotrank.base.store import InputError
     from spotrank.bundles.row import choose
     from spotrank.verdicts import compare
     from spotrank.verdicts.summary import KEYS
 
+    if isinstance(snakemake.params.named, str):
+        raise InputError(snakemake.params.named)
     words = dict.fromkeys([*KEYS, "leak", "holes"], str)
     summary = pd.read_csv(snakemake.input.summary, sep="\t", dtype=words, keep_default_na=False,
                           na_values={"spearman_mean": [""]})  # fmt: skip

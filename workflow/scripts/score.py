@@ -43,6 +43,7 @@ with job(snakemake.log[0]):
                 part = part.assign(**of_cell, patient=part["sample"].map(params["patients"]))
                 if "gene" in part:
                     part = part.merge(ceilings, "left", ["sample", "gene"], validate="m:1")
+                    part["ceiling_flag"] = part["ceiling_flag"].fillna("not measured")
                 table = pa.Table.from_pandas(part[list(columns)], preserve_index=False)
                 writer = writer or pq.ParquetWriter(path, table.schema, write_page_checksum=True)
                 writer.write_table(table)

@@ -19,7 +19,7 @@ import pandas as pd
 from spotrank.base.provenance import digest
 from spotrank.base.store import InputError, whole
 from spotrank.bundles import home
-from spotrank.encoders import loading
+from spotrank.encoders import loading, registry
 from spotrank.fitting import predict
 from spotrank.fitting.batches import blocks, slides_of
 from spotrank.fitting.heads import ALL
@@ -27,7 +27,18 @@ from spotrank.fitting.heads import ALL
 FORMAT, UNITS = 1, "log1p"
 LINE = ("slope", "intercept")
 FILES = ("weights.safetensors", "home.safetensors", "genes.tsv")
-NEEDED = ("id", "row", "encoder", "patches", "dimension", "head", "units", "genes", "sha256")
+NEEDED = (
+    "id",
+    "row",
+    "encoder",
+    "patches",
+    "dimension",
+    "head",
+    "units",
+    "scaling",
+    "genes",
+    "sha256",
+)
 
 
 def write(folder, about, parameters, line, of_home, genes):
@@ -57,7 +68,11 @@ def write(folder, about, parameters, line, of_home, genes):
     hashes = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
     about = {"format": FORMAT, "units": UNITS} | about | {"sha256": hashes}
     # of what decides a prediction, not of where and when
-    about["id"] = digest([hashes, *(about[key] for key in ("encoder", "patches", "head", "genes"))])
+    encoder = about["encoder"]["spec"]
+    if isinstance(encoder, dict):
+        encoder = {key: own for key, own in registry.decides(encoder).items() if key != "weights"}
+    told = [about[key] for key in ("patches", "head", "genes")]
+    about["id"] = digest([encoder, about["encoder"].get("about"), hashes, *told])
     contents["bundle.json"] = json.dumps(about, indent=1, ensure_ascii=False).encode()
     for name, content in contents.items():
         with whole(Path(folder) / name) as path:
@@ -98,6 +113,15 @@ def read(folder):
     return Bundle(about, contents)
 
 
+def spec_of(about):
+    """The entry of a bundle's encoder, with the path of its weights on this machine; about: of
+    bundle.json."""
+    spec = about["encoder"]["spec"]
+    if not isinstance(spec, dict):
+        return spec
+    return spec | {"weights": str(Path(spec["weights"]).expanduser())}
+
+
 def _content(path, sha256):
     try:
         content = path.read_bytes()
@@ -122,7 +146,7 @@ class Bundle:
         from safetensors.torch import load
 
         self.about = about
-        self.spec = about["encoder"]["spec"]
+        self.spec = spec_of(about)
         self.genes = pd.read_csv(
             io.BytesIO(contents["genes.tsv"]), sep="\t", index_col="gene",
             dtype={"gene": str, "id": str, "predictable": str}, keep_default_na=False,

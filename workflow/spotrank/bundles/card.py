@@ -46,7 +46,7 @@ A slide unlike those below is told by the distance of its embeddings: where patc
 
 {trained}
 
-Trained on all of these for {epochs} epochs (median of the folds' best), {n_seeds} seeds, averaged.
+{trained_for}
 
 ## Licences
 
@@ -89,20 +89,17 @@ def text(about, genes):
         "organs": ", ".join(trained["organs"]) or "not stated",
         "technologies": ", ".join(trained["technologies"]) or "not stated",
     }
-    weights = "It needs no weights but these."
-    if isinstance(about["encoder"]["spec"], dict):
-        weights = (
-            f"The encoder's own weights are not in it: `{about['encoder']['name']}`, SHA-256 "
-            f"`{about['encoder']['about'].get('weights_sha256', 'not known')}`."
-        )
     return CARD.format(
         **about,
         front=yaml.safe_dump(front, sort_keys=False),
         n_genes=len(genes),
-        n_seeds=len(about["seeds"]),
         side_um=about["patches"]["size"] * about["patches"]["um_per_px"],
         provenance=about["made"]["provenance"],
-        weights=weights,
+        weights=_weights(about),
+        trained_for=f"Trained on all of these for {about['epochs']} epochs (median of the folds' "
+        f"best), {len(about['seeds'])} seeds, averaged."
+        if about["epochs"]
+        else "Solved on all of these at once, with the penalty that the folds chose.",
         expected=f"Predictable: {said}. Mean Spearman over genes: "
         f"{_number(genes['spearman'].mean())}.",
         table=table,
@@ -110,6 +107,22 @@ def text(about, genes):
         warnings="\n" + "\n\n".join(warnings) + "\n" if warnings else "",
         trained="\n".join(f"- {key}: {value}" for key, value in facts.items()),
     )
+
+
+def _weights(about):
+    """Which weights are in the bundle, and which it needs besides."""
+    encoder = about["encoder"]
+    if about["head"]["head"] == "finetune":
+        return (
+            f"The weights of `{encoder['name']}`, trained further, are in it: what its licence "
+            "asks holds for the bundle."
+        )
+    if encoder["spec"] is None:
+        return f"It takes embeddings `{encoder['name']}` that were given, and can't make them."
+    if isinstance(encoder["spec"], str):
+        return "It needs no weights but these."
+    sha256 = encoder["about"].get("weights_sha256", "not known")
+    return f"The encoder's own weights are not in it: `{encoder['name']}`, SHA-256 `{sha256}`."
 
 
 def _number(value):

@@ -27,7 +27,8 @@ def expected(scores, row, genes, persons):
     own = scores[(scores[KEYS] == pd.Series(row)[KEYS]).all(axis=1)]
     leaks = (own["leak"] != "").any()
     own = own[own["gene"].isin(genes)].assign(person=own["patient"].map(persons[row["cohort"]]))
-    own["ceiling_spearman"] = own["ceiling_spearman"].where(own["ceiling_flag"] == "")
+    both = (own["ceiling_flag"] == "") & own["spearman"].notna()
+    own["ceiling_spearman"] = own["ceiling_spearman"].where(both)
     cells = ["gene", "person", "fold"]
     slides = own.groupby([*cells, "sample"], observed=True)[["spearman", "ceiling_spearman"]].mean()
     means = slides.groupby(cells, observed=True).mean()

@@ -3,19 +3,22 @@
 import numpy as np
 
 HELD_OUT = 0.99  # share of the spots of training slides, held out, that are at home
+LEAST = 20  # spots that tell of a slide, or of others
 
 
-def measure(x, group):
+def measure(x, slide):
     """`{mean (d,), whiten (d, d), threshold ()}` of training embeddings `x (n, d)`.
 
     The distance is Mahalanobis's, ‖(x − mean) whiten‖, with the covariance shrunk after Ledoit &
-    Wolf (2004, J. Multivariate Anal. 88, eq. 14). group: patient of each spot `(n,)`, or its slide
-    where there is one patient. The threshold is the 99 % quantile of the distances of each group
-    from what the others tell, each group counting the same; of a single group, of its own.
+    Wolf (2004, J. Multivariate Anal. 88, eq. 14). slide: of each spot `(n,)`. The threshold is the
+    99 % quantile of the distances of each slide from what the others tell, each slide counting the
+    same; of a single slide, of its own. Slides of a few spots have no part in it. Not patients are
+    held out: of two, either tells nothing of the other, and all slides of the world were at home.
     """
-    groups = np.unique(group)
-    held_out = [group == own for own in groups]
-    inner = [~own for own in held_out] if len(groups) > 1 else held_out
+    slides, n_spots = np.unique(slide, return_counts=True)
+    slides = slides[n_spots >= LEAST] if (n_spots >= LEAST).any() else slides
+    held_out = [slide == own for own in slides]
+    inner = [~own for own in held_out] if len(slides) > 1 else held_out
     distances = [
         distance(x[own], *_shape(x[others])) for own, others in zip(held_out, inner, strict=True)
     ]

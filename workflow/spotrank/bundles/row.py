@@ -2,7 +2,7 @@
 
 from spotrank.base.store import InputError
 from spotrank.verdicts.compare import UNTOLD, swapped
-from spotrank.verdicts.floors import is_floor
+from spotrank.verdicts.floors import is_floor, is_given
 from spotrank.verdicts.summary import KEYS
 
 
@@ -14,7 +14,7 @@ def choose(summary, comparisons, named):
     rows that are so called the one of the highest mean Spearman, if they leak nothing and no fold
     is lacking; a row that is named in full is taken as it is. `InputError` where there is none.
     """
-    rows = summary[~is_floor(summary)]
+    rows = summary[~is_floor(summary) & ~is_given(summary)]
     for key, label in named.items():
         rows = rows[rows[key] == label]
     if not len(rows):

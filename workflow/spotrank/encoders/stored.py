@@ -74,6 +74,62 @@ def read_given(path, st):
         return barcodes, _numbers(vectors)[rows]
 
 
+def read_places(path):
+    """`(names, centres (n, 2))` in full-resolution px of the patches of embeddings from elsewhere.
+
+    Ours have centres; others the upper left corners and the attribute `patch_size_level0`. Raises
+    `InputError` for files that don't tell, too.
+    """
+    with _opened(path, GIVEN) as file:
+        vectors, barcodes = _parts(file)
+        if "n_spots" in file.attrs:
+            return barcodes, file["coords"][()].astype(float)
+        corners, side = _patches(file, vectors)
+        return barcodes or [f"p{i:06d}" for i in range(len(corners))], corners + side / 2
+
+
+def read_barcodes(path):
+    """Barcodes of embeddings from elsewhere; `InputError` if they have none."""
+    with _opened(path, GIVEN) as file:
+        barcodes = _parts(file)[1]
+        if barcodes is None:
+            raise _Unfit("has no barcodes, by which to find its patches among the spots")
+        return barcodes
+
+
+@contextmanager
+def opened(path, rows):
+    """Yield the `Rows` of embeddings in a file, ours or from elsewhere."""
+    import h5py
+
+    with _opened(path, GIVEN) as file:
+        _parts(file)
+    with h5py.File(path) as file:  # what is wrong within the block is not the file's
+        yield Rows(_parts(file)[0], rows)
+
+
+class Rows:
+    """Some rows of embeddings on disk, as `shape (n, d)` and slices `(…, d)` float32.
+
+    rows: which, ascending `(n,)`. Raises `InputError` for numbers that are not finite.
+    """
+
+    def __init__(self, vectors, rows):
+        self.vectors, self.rows = vectors, rows
+        self.shape = (len(rows), vectors.shape[-1])
+
+    def __len__(self):
+        return len(self.rows)
+
+    def __getitem__(self, some):
+        wanted = self.rows[some]
+        try:
+            block = _numbers(self.vectors[..., wanted[0] : wanted[-1] + 1, :])
+        except (_Unfit, OSError) as error:
+            raise InputError(f"{self.vectors.file.filename}: {error}; {GIVEN}.") from None
+        return block[wanted - wanted[0]]
+
+
 @contextmanager
 def _opened(path, advice):
     """Yield the file; `InputError`, with `advice` at its end, for whatever is wrong with it."""
@@ -142,7 +198,7 @@ def _rows(file, vectors, barcodes, st, least=0.0):
         if not set(barcodes) & set(names):
             raise InputError(
                 f"{file.filename}: has no barcode of {st}: they are such as '{barcodes[0]}' and "
-                f"'{names[0]}', {_cause(barcodes, names)}."
+                f"'{names[0]}', {cause(barcodes, names, 'embeddings')}."
             )
         return slice(None), barcodes
     corners, side = _patches(file, vectors)
@@ -159,12 +215,13 @@ def _rows(file, vectors, barcodes, st, least=0.0):
     return row[found], [names[i] for i in found]
 
 
-def _cause(ours, theirs):
-    """Why barcodes may have nothing in common, and what to do."""
+def cause(ours, theirs, key):
+    """Why barcodes may have nothing in common, and what to do; key: of the cohort, where they are
+    from."""
     for what, undone in DIFFERENCES.items():
         if set(map(undone, ours)) & set(map(undone, theirs)):
             return f"which differ in {what}; write those of the spots"
-    return "which are of different samples; check the cohort's 'embeddings'"
+    return f"which are of different samples; check the cohort's '{key}'"
 
 
 def _patches(file, vectors):

@@ -27,7 +27,8 @@ def lengths(weights):
                 penalties.append(file.get_tensor("penalty"))
     runs = pd.concat(runs)
     if not runs["epochs"].any():  # solved at once
-        return {}, np.median(penalties, 0) if penalties else None
+        # fits of before they were kept are none the less sound
+        return {}, np.median(penalties, 0) if len(penalties) == len(weights) else None
     median = runs[runs["best_epoch"] > 0].groupby("loss")["best_epoch"].median()
     if lacking := set(runs["loss"]) - set(median.index):
         raise InputError(

@@ -4,6 +4,11 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import tee
 
+import numpy as np
+import pandas as pd
+from anndata import AnnData
+from scipy import sparse
+
 from spotrank.base import provenance
 from spotrank.base.store import read_h5ad
 from spotrank.encoders import embed, loading, registry, stored, weights
@@ -27,15 +32,18 @@ class Inputs:
     encoders: dict
 
 
-def read(params, given, encoder, threads):
-    """The `Inputs` of a fit.
+def read(params, given, encoder, threads, known=None):
+    """The `Inputs` of a fit, or of a model's test.
 
     params: of `made_by.fit`; given: the job's input files by name; encoder: what the config calls
-    it; threads: to read patches with. Raises `InputError` for what does not fit together.
+    it; threads: to read patches with; known: genes, number of the panel's and records of a model,
+    whose genes samples may lack. Raises `InputError` for what does not fit together.
     """
-    genes, n_panel, parents = _genes(given, params["auxiliary"]["number"])
+    genes, n_panel, parents = known or _genes(given, params["auxiliary"]["number"])
     options, encoders = dict(params["head"]["options"]), {}
     samples, again = tee(map(read_h5ad, given.spots))
+    if known:
+        samples = map(partial(_uncounted, genes), samples)
     if "st" in given.keys():  # noqa: SIM118 (a list with names)
         px = registry.PIXELS
         if params["encoder"] != "pixels":
@@ -77,6 +85,12 @@ def _genes(given, number):
     others = [gene for gene in ranking if gene not in chosen]
     others = others if number == "all" else others[:number]
     return genes + others, len(genes), [of_panel, of_ranking]
+
+
+def _uncounted(genes, spots):
+    """AnnData of the spots and `genes` without a count, of which a model's test has no use."""
+    none = sparse.csr_matrix((spots.n_obs, len(genes)), dtype=np.float32)
+    return AnnData(none, spots.obs, pd.DataFrame(index=genes), spots.uns, spots.obsm)
 
 
 def _patches(px, params, given, threads):

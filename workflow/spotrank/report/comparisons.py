@@ -3,9 +3,11 @@
 import matplotlib.pyplot as plt
 import pandas as pd
 
+from spotrank.fitting.heads import GIVEN
 from spotrank.report import tables
 from spotrank.report.style import COLOURS, STYLE, empty, grid
 from spotrank.verdicts.compare import DIFFER, swapped
+from spotrank.verdicts.floors import OF_ALL
 from spotrank.verdicts.summary import KEYS
 
 PLACE = ["cohort", "split", "panel"]  # rows elsewhere have other patients or genes
@@ -27,19 +29,32 @@ def to_best(comparisons):
     `holes`.
     """
     pairs = comparisons[comparisons["differ"] != "panel"]
-    both = pd.concat([pairs[pairs["differ"] != "floor"], swapped(pairs)])  # b may be the best
-    for key in DIFFER:
-        own = both["differ"].isin([key, "floor"] if key == "loss" else [key])
+    both = pd.concat([_to_tools(pairs[pairs["differ"] != "floor"]), swapped(pairs)])
+    for key in DIFFER:  # b may be the best
+        own = both["differ"].isin([key, "given", "floor"] if key == "loss" else [key])
         both[key] = both["b"].where(own, both[key])
     best = both.sort_values("mean_b", ascending=False, kind="stable").drop_duplicates(PLACE)
     of_best = both.reset_index().merge(best[KEYS], on=KEYS).sort_values("index", kind="stable")
     of_best["place"] = of_best.groupby(PLACE, sort=False).ngroup()
-    of_best["kind"] = of_best["differ"].map([*DIFFER, "floor"].index)
+    of_best["kind"] = of_best["differ"].map([*DIFFER, "given", "floor"].index)
     order = {"place": True, "kind": True, "difference": False}
     of_best = of_best.sort_values(list(order), ascending=list(order.values()), kind="stable")
     columns = [*KEYS, "differ", "a", "mean_a", "difference", "low", "high", "p_holm"]
     columns += ["n_patients", "verdict", "leak", "holes"]
     return of_best[columns].rename(columns={"a": "row", "mean_a": "mean"}).reset_index(drop=True)
+
+
+def _to_tools(pairs):
+    """`pairs` with the KEYS of the tool where one is `b`, and what tells `a` apart in its name."""
+    given, named = pairs["differ"] == "given", ["encoder", "head", "auxiliary"]
+    varying = [key for key in named if pairs.loc[given, key].nunique() > 1]
+    name = pairs[[*varying, "a"]].agg(", ".join, axis=1) if len(pairs) else pairs["a"]
+    return pairs.assign(
+        a=pairs["a"].mask(given, name),
+        encoder=pairs["encoder"].mask(given, OF_ALL),
+        head=pairs["head"].mask(given, GIVEN),
+        auxiliary=pairs["auxiliary"].mask(given, "none"),
+    )
 
 
 def html(comparisons, source):

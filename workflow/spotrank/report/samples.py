@@ -4,6 +4,7 @@ import pandas as pd
 
 from spotrank.report.tables import STYLE
 from spotrank.spots import quality
+from spotrank.spots.split import cohort_of
 
 PARTS = ("train", "validation", "test")
 COLUMNS = [
@@ -26,7 +27,12 @@ def table(known, plans, patients, units, sections):
     rows = []
     for name, own in sorted(known.items()):
         cohort, _, sample = name.partition("/")
-        folds = [fold for key, folds in plans.items() if key[0] == cohort for fold in folds]
+        folds = [
+            fold
+            for key, folds in plans.items()
+            for fold in folds
+            if cohort_of(fold, key[0], sample) == cohort
+        ]
         row = {f"{part}_folds": sum(sample in fold[part] for fold in folds) for part in PARTS}
         marked, wrong = quality.doubts(own)
         row |= {"cohort": cohort, "sample": sample, "marks": "; ".join([*wrong, *marked])}

@@ -3,9 +3,10 @@
 import pandas as pd
 
 from spotrank.verdicts.compare import ALL, OTHER, UNTOLD, swapped
-from spotrank.verdicts.floors import OF_ALL, is_floor
+from spotrank.verdicts.floors import OF_ALL, is_floor, is_given
 
-FLOOR, NONE = " (floor)", "–"  # behind a floor's name; in place of what it has not
+FLOOR, TOOL = " (floor)", " (given)"  # behind the name of a floor, or of another tool
+NONE = "–"  # in place of what they have not
 STYLE = (
     "body{font-family:sans-serif;margin:1em} table{border-collapse:collapse} "
     "th,td{padding:.3em .8em;text-align:right;border-bottom:1px solid #ccc} "
@@ -16,11 +17,17 @@ STYLE = (
 def wide(summary, metric="spearman"):
     """Losses in rows, cohorts in columns, means of `metric`; more keys where they vary.
 
-    Floors stand below all others. Returns three DataFrames of one shape: the numbers, what leaks in
-    each, and what it lacks ('' if nothing).
+    Other tools stand below what was fitted, floors below all. Returns three DataFrames of one
+    shape: the numbers, what leaks in each, and what it lacks ('' if nothing).
     """
-    floor = is_floor(summary)
-    summary = pd.concat([summary[~floor], _labelled(summary[floor])])
+    floor, given = is_floor(summary), is_given(summary)
+    summary = pd.concat(
+        [
+            summary[~floor & ~given],
+            _labelled(summary[given], TOOL),
+            _labelled(summary[floor], FLOOR),
+        ]
+    )
     keys = ("encoder", "panel", "head", "auxiliary")
     rows = [key for key in keys if _varies(summary[summary[key] != NONE], key)]
     rows.append("loss")
@@ -43,11 +50,11 @@ def wide(summary, metric="spearman"):
     return numbers, leaks, holes
 
 
-def _labelled(floors):
-    """Rows of floors, called such, without a word where they have no choice."""
-    return floors.assign(
-        loss=floors["loss"] + FLOOR,
-        encoder=floors["encoder"].replace(OF_ALL, NONE),
+def _labelled(rows, what):
+    """Rows of floors or tools, called such, without a word where they have no choice."""
+    return rows.assign(
+        loss=rows["loss"] + what,
+        encoder=rows["encoder"].replace(OF_ALL, NONE),
         head=NONE,
         auxiliary=NONE,
     )
@@ -72,12 +79,12 @@ def ranks(numbers):
 def verdicts(numbers, comparisons):
     """Best and second of each column of a table of `wide`, where they are verdicts.
 
-    comparisons: of `compare.compare`. Losses that share the other levels of the index are compared.
-    Returns the places, of the shape of `numbers`: 1 + the number of better rows, where every
-    difference of a row is a verdict, else NaN; and sentences on what can't be told apart.
+    comparisons: of `compare.compare`. Losses that share the other levels of the index are compared,
+    and each with other tools. Returns the places, of the shape of `numbers`: 1 + the number of
+    better rows, where every difference of a row is a verdict, else NaN; and sentences on what can't
+    be told apart.
     """
-    said = comparisons[comparisons["differ"] == "loss"]
-    said = pd.concat([said, swapped(said)], ignore_index=True)
+    said = _told(comparisons)
     of_split, cohort = said["cohort"] + ", " + said["split"], said["cohort"].replace(ALL, "mean")
     said = said.assign(
         column=cohort.mask(of_split.isin(numbers.columns), of_split),
@@ -90,6 +97,19 @@ def verdicts(numbers, comparisons):
     places = (1 + rows["worse"]).where(rows["told"]).unstack("column")
     places = places.reindex(index=numbers.index, columns=numbers.columns)
     return places, _untold(numbers, said, within)
+
+
+def _told(comparisons):
+    """Comparisons of losses and tools, from both sides, with the names that `wide` gives rows."""
+    said = comparisons[comparisons["differ"].isin(["loss", "given"])]
+    tools = is_given(said)
+    said = said.assign(tool_a=tools, tool_b=tools | (said["differ"] == "given"))
+    turned = swapped(said).rename(columns={"tool_a": "tool_b", "tool_b": "tool_a"})
+    said = pd.concat([said, turned], ignore_index=True)
+    for side in ("a", "b"):
+        said[side] = said[side].mask(said[f"tool_{side}"], said[side] + TOOL)
+    said.loc[said["tool_a"], ["encoder", "head", "auxiliary"]] = NONE
+    return said
 
 
 def _untold(numbers, said, within):

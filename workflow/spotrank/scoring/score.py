@@ -86,7 +86,8 @@ def score_sets(predictions, spots, scaling, sets):
 
     Yields a DataFrame for each run and slide: `sample, loss, seed, set, n_in_set, n_genes,
     spearman`. The mean is that over the `n_genes` genes of the set that are in the panel, in
-    log1p units; a set with fewer than two of them has no score, but NaN.
+    log1p units; a set with fewer than two of them has no score, but NaN, as has one of which a
+    gene was not predicted.
     """
     with _opened(predictions, spots, scaling) as (file, genes, runs, slides):
         members = [np.flatnonzero(np.isin(genes, own)) for own in sets.values()]
@@ -135,8 +136,8 @@ def _opened(predictions, spots, scaling):
         slides = []
         for sample, adata in spots.items():
             mine = np.flatnonzero(samples == sample)
-            adata = adata[barcodes[mine], list(genes)]
-            slides.append(Slide(sample, slice(mine[0], mine[-1] + 1), adata, scaling))
+            rows = slice(mine[0], mine[-1] + 1)
+            slides.append(Slide(sample, rows, adata[barcodes[mine]], genes, scaling))
         yield file, genes, runs, slides
 
 
@@ -152,10 +153,16 @@ def _agreement(predictions, slides):
 
 
 class Slide:
-    """A test slide's counts of the panel, beside its rows among the predictions."""
+    """A test slide's counts of the panel, beside its rows among the predictions.
 
-    def __init__(self, sample, rows, adata, scaling):
+    Genes that were not measured there, as can be in another cohort than that of the panel, are NaN.
+    """
+
+    def __init__(self, sample, rows, adata, genes, scaling):
         self.sample, self.rows = sample, rows
+        measured = np.isin(genes, adata.var_names)
+        adata = adata[:, list(genes[measured])]
+        self.column = np.where(measured, np.cumsum(measured) - 1, -1)
         self.raw, library = adata.X.tocsc(), adata.obs["library"].to_numpy()
         self.noise_free = adata.layers.get("noise_free")
         self.total = expression.total(self.raw, library, scaling)
@@ -164,8 +171,16 @@ class Slide:
 
     def of_genes(self, block=slice(None)):
         """What was measured of some genes of the panel, or of all."""
-        counts, noise_free = self.raw[:, block].toarray(), self.noise_free
+        column = self.column[block]
+        measured = column >= 0
+
+        def of_panel(known):
+            found = np.full((len(known), len(column)), np.nan, known.dtype, "F")
+            found[:, measured] = known
+            return found
+
+        counts, noise_free = of_panel(self.raw[:, column[measured]].toarray()), self.noise_free
         if noise_free is not None:
-            noise_free = torch.as_tensor(np.asarray(noise_free[:, block]))
+            noise_free = torch.as_tensor(of_panel(np.asarray(noise_free[:, column[measured]])))
         target = torch.as_tensor(expression.target(counts, self.total))
         return Measured(counts, target, noise_free, self.depth, self.neighbours)

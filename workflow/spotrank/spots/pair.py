@@ -26,8 +26,9 @@ def pair(st, metadata, qc, patches, wsi=None, patch_file=None, counts_layer=None
     `features.told_apart`; `obs`: `library` (counts of the spot over all genes), `n_genes`, `mito`;
     `var`: `n_spots` (kept spots that have the gene) and `passed`;
     `obsm`: `spatial` and `patch` (centre and upper left corner in full-resolution px);
-    `uns`: `pixel_size_um`, `patch_side_px`, `quality`, see `quality.measure` and `genes_of`, and
-    `section`, see `sections.marks`.
+    `uns`: `pixel_size_um`, `patch_side_px`, `quality`, see `quality.measure` and `genes_of`,
+    `section`, see `sections.marks`, and `lost`: place (`x`, `y` in px) of each spot that is left
+    out, and the `step` that it fails first.
     Raises `InputError` for what is no count, lacks coordinates, or leaves no spot.
     """
     adata, (counts, genes, found) = hest.read_spots(st), genes_of(st, counts_layer)
@@ -50,7 +51,9 @@ def pair(st, metadata, qc, patches, wsi=None, patch_file=None, counts_layer=None
         if not steps["has_patch"].any():
             raise patch_files.strangers(patch_file, barcodes, st, adata.obs_names)
     kept, left = np.ones(adata.n_obs, bool), {"measured": adata.n_obs}
+    lost = pd.DataFrame({"x": spatial[:, 0], "y": spatial[:, 1], "step": ""}, adata.obs_names)
     for step, passed in steps.items():
+        lost.loc[kept & ~passed, "step"] = step
         kept &= passed
         left[step] = int(kept.sum())
     logging.info("spots left: %s", left)
@@ -81,6 +84,7 @@ def pair(st, metadata, qc, patches, wsi=None, patch_file=None, counts_layer=None
             "patch_side_px": side,
             "quality": found,
             "section": section,
+            "lost": lost[~kept],
         },
     )
     if truth:

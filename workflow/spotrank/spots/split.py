@@ -57,12 +57,19 @@ def fixed(samples, split, where):
     return [split["ids"]["test"]], "sample"
 
 
+def leave_one_cohort_out(samples, split, where):
+    """One fold, of the samples of split.cohort; samples: of several cohorts, with `cohort`."""
+    return [list(samples.index[samples["cohort"] == split["cohort"]])], "patient"
+
+
+ACROSS = "leave_one_cohort_out"  # the strategy that trains on other cohorts
 WITHIN_SLIDE = {"spots_k_fold": "random", "spatial_blocks": "blocks"}
 STRATEGIES = {
     "fixed": fixed,
     "leave_one_patient_out": leave_one_out("patient"),
     "leave_one_sample_out": leave_one_out("sample"),
     "patient_k_fold": patient_k_fold,
+    ACROSS: leave_one_cohort_out,
 }
 
 
@@ -139,6 +146,11 @@ def of_all(samples):
 def samples_of(fold, *parts):
     """Samples of a fold's `parts`, each once."""
     return list(dict.fromkeys(sample for part in parts for sample in fold[part]))
+
+
+def cohort_of(fold, cohort, sample):
+    """The cohort of a fold's sample; cohort: the one that it tests."""
+    return fold.get("cohorts", {}).get(sample, cohort)
 
 
 def leaks(fold, patients, section_of=None):
@@ -218,17 +230,20 @@ def _by_number(number, folds, fold):
     return part
 
 
-def table(plans, patients, section_of):
+def table(plans, patients, leaks_of):
     """The plan as rows `cohort, split, fold, set, sample, patient, part, leak`.
 
-    plans: `{(cohort, strategy): folds}`; patients, section_of: `{cohort: {sample: …}}`.
+    plans: `{(cohort, strategy): folds}`; patients: `{cohort: {sample: patient}}`; leaks_of: what
+    leaks in each fold, as plans.
     """
     rows = []
     for (cohort, strategy), folds in plans.items():
         for number, fold in enumerate(folds):
             within = fold["within"]
             parts = [
-                (part, sample, "all") for part in fold if part != "within" for sample in fold[part]
+                (part, sample, "all")
+                for part in ("train", "validation", "test")
+                for sample in fold[part]
             ]
             if within.get("by") == "end":
                 share, only = within["share"], fold["train"][0]
@@ -251,9 +266,9 @@ def table(plans, patients, section_of):
                     number,
                     part,
                     sample,
-                    patients[cohort][sample],
+                    patients[cohort_of(fold, cohort, sample)][sample],
                     spots,
-                    leaks(fold, patients[cohort], section_of[cohort]),
+                    leaks_of[cohort, strategy][number],
                 )
                 for part, sample, spots in parts
             ]

@@ -1,9 +1,14 @@
 """What a study's bundle is to be of: the row that its config names, and what that is trained on."""
 
+from itertools import chain
+
+from spotrank.base.provenance import public
 from spotrank.base.store import InputError
 from spotrank.base.words import one_of
 from spotrank.encoders import loading, registry
 from spotrank.encoders.weightless import ENCODERS
+from spotrank.spots import split
+from spotrank.study import floors, plans
 
 NONE = "none is needed"
 UNSTATED = "not stated; ask whose data these are"
@@ -11,17 +16,40 @@ UNSTATED = "not stated; ask whose data these are"
 
 def named(study):
     """`{key: label}` of the row that the config names; of cohorts it must be one, of splits it is
-    the first if none is named."""
+    the first of a cohort's own if none is named. `InputError` for what the study has not."""
     named = dict(study.config.get("bundle", {}))
-    if "cohort" not in named and len(study.cohorts) > 1:
+    train = [name for name in study.cohorts if not plans.is_test(study, name)]
+    if "cohort" not in named and len(train) > 1:
         raise InputError(
             "config: bundle lacks 'cohort', and the study has several; name the one to train on: "
-            f"{', '.join(study.cohorts)}."
+            f"{', '.join(train)}."
         )
-    named.setdefault("cohort", next(iter(study.cohorts)))
-    named.setdefault("split", study.config["split"]["strategy"][0])
-    one_of(named["cohort"], study.cohorts, "bundle.cohort")
-    one_of(named["split"], study.config["split"]["strategy"], "bundle.split")
+    if not train:
+        raise InputError("config: there is no cohort to train a bundle on; add 'cohorts'.")
+    named.setdefault("cohort", train[0])
+    one_of(named["cohort"], train, "bundle.cohort")
+    # what trains on other cohorts tells nothing of a model of this one
+    own = [strategy for cohort, strategy in study.plans if cohort == named["cohort"]]
+    own = [strategy for strategy in own if strategy != split.ACROSS]
+    if not own:
+        raise InputError(
+            f"config: split.strategy: {split.ACROSS} alone tells nothing of a model of one cohort; "
+            "add another, such as leave_one_patient_out."
+        )
+    named.setdefault("split", own[0])
+    labels = {
+        "split": own,
+        "encoder": study.encoders,
+        "panel": study.panels,
+        "head": study.heads,
+        "auxiliary": study.auxiliary,
+    }
+    for key in labels.keys() & named.keys():
+        one_of(named[key], labels[key], f"bundle.{key}")
+    if "loss" in named:
+        heads = [named["head"]] if "head" in named else [head for _, head, _ in study.fits]
+        of_heads = (floors.losses_of(study, named["cohort"], head) for head in heads)
+        one_of(named["loss"], dict.fromkeys(chain(*of_heads)), "bundle.loss")
     return named
 
 
@@ -46,7 +74,7 @@ def about(study, row):
     return {
         "study": study.name,
         # embeddings that are given don't tell how to embed other slides
-        "entry": None if study.is_given(cohort, encoder) else study.entry(encoder),
+        "entry": None if study.is_given(cohort, encoder) else _public(study.entry(encoder)),
         "home": home_encoder(study, encoder, head),
         "patches": {key: patches[key] for key in ("size", "um_per_px")},
         "head": of_head["head"],
@@ -84,6 +112,13 @@ def licences(study, cohort, encoder):
         return {"encoder": of_encoder, "data": NONE}
     of_data = ", ".join(_stated(study.samples[cohort], "license"))
     return {"encoder": of_encoder, "data": of_data or UNSTATED}
+
+
+def _public(entry):
+    """An encoder's entry, its path of weights without what is the user's own."""
+    if isinstance(entry, str):
+        return entry
+    return entry | {"weights": public(entry["weights"])}
 
 
 def _stated(samples, column):

@@ -2,7 +2,8 @@
 
 import pandas as pd
 
-from spotrank.study import grids
+from spotrank.spots.split import cohort_of
+from spotrank.study import grids, plans
 
 # Assumed of one GPU of the class of an A100 or H100; no more than a third of what they can do.
 FLOPS = {"fp32": 10e12, "fp16": 50e12, "bf16": 50e12}
@@ -32,10 +33,11 @@ def gpu_hours(study):
         for encoder in embedded
         if study.uses_gpu(encoder) and not study.is_given(cohort, encoder)
     )
+    counted = {cohort: own.to_dict() for cohort, own in spots.items()}
     fitting = sum(
-        START + of_fit(study, spots[cell["cohort"]], cell)
+        START + of_fit(study, counted, cell)
         for cell in study.cells
-        if study.fit_uses_gpu(cell["head"])
+        if study.fit_uses_gpu(cell["head"]) and plans.stage(cell) == "fit"
     )
     if study.synthetic:
         options = study.synthetic
@@ -50,13 +52,15 @@ def seconds_a_patch(spec):
 
 
 def of_fit(study, spots, cell):
-    """Seconds of one fit."""
+    """Seconds of one fit; spots: `{cohort: numbers of spots by sample}`."""
     head = study.heads[cell["head"]]
     if hasattr(grids.built(head), "solve"):
         return 0
     fold, training = study.plans[cell["cohort"], cell["split"]][cell["fold"]], head["training"]
     n_runs = len(study.losses) * len(study.config["seeds"])
-    n_spots = spots[fold["train"]].sum()
+    n_spots = sum(
+        spots[cohort_of(fold, cell["cohort"], sample)][sample] for sample in fold["train"]
+    )
     step = STEP
     if study.trains_on_patches(cell["encoder"], cell["head"]):
         spec = study.encoders[cell["encoder"]]

@@ -7,9 +7,11 @@ from pathlib import Path
 from spotrank.base.store import InputError
 from spotrank.cohorts import h5ad
 from spotrank.encoders import registry, stored
+from spotrank.fitting import given as predicted
 from spotrank.genes import sets
 from spotrank.report import published
 from spotrank.spots import features
+from spotrank.study import given
 
 
 class Files:
@@ -56,6 +58,21 @@ class Files:
             return str(Path(self.study.cohorts[cohort]["embeddings"][encoder]) / f"{sample}.h5")
         return f"results/embeddings/{cohort}/{encoder}/{sample}.h5"
 
+    def tested(self):
+        """`{cohort/sample: {'spots': path, kind of image: path}}` of all samples that are tested;
+        nothing where holes are marked, for then nothing is asked for."""
+        if self.study.marks_holes:
+            return {}
+        return {
+            f"{cohort}/{sample}": {
+                "spots": f"results/spots/{cohort}/{sample}.h5ad",
+                **self.images(cohort, sample),
+            }
+            for (cohort, _), folds in self.study.plans.items()
+            for fold in folds
+            for sample in fold["test"]
+        }
+
     def of_fit(self, name, **cell):
         """Path of a file of a fit, such as 'scores/scores.parquet'."""
         stage, file = name.split("/")
@@ -79,6 +96,7 @@ class Files:
                         "'random'."
                     )
         for cohort in self.study.cohorts:
+            given.check(self.study, cohort, self._tested(cohort))
             for sample in self.study.samples[cohort].index:
                 for kind in ("st", "metadata"):
                     self.path(cohort, kind, sample)
@@ -93,6 +111,7 @@ class Files:
 
     def check_genes(self):
         """Raise for genes of files that are here and can't be compared; reads 10 ms a sample."""
+        known = {}
         for cohort, options in self.study.cohorts.items():
             if not self.study.sources[cohort].keeps or self._is_done:
                 continue
@@ -101,26 +120,49 @@ class Files:
                 st = self.path(cohort, "st", sample)
                 if Path(st).exists():  # else it is fetched, and `panel` looks
                     genes[sample] = h5ad.read_names(st, layer)
+            known[cohort] = genes
             features.check_kinds(genes, f"cohorts.{cohort}")
             for path in self.gene_sets:
                 sets.check_measured(path, set().union(*genes.values()), f"cohorts.{cohort}")
+        for cohort, names in self.study.beside.items():
+            of_all = {key: own for name in names for key, own in known.get(name, {}).items()}
+            features.check_kinds(of_all, f"cohorts.{cohort} and those that it is tested with")
 
     def check_given(self):
         """Raise for embeddings of the user's that don't fit their samples; reads 10 ms a file."""
+        known = {}
         for cohort, encoder in product(self.study.cohorts, self.study.encoders):
             if not self.study.is_given(cohort, encoder) or self._is_done:
                 continue
-            of = {}  # a sample of each dimension
+            of = known.setdefault(encoder, {})  # the number of each sample's dimensions
             for sample in self.study.samples[cohort].index:
                 st = Path(self.path(cohort, "st", sample))
                 path = self.embeddings(cohort, encoder, sample)
-                of.setdefault(stored.check_given(path, st if st.exists() else None), sample)
-            if len(of) > 1:
-                (a, one), (b, other), *_ = of.items()
+                of[cohort, sample] = stored.check_given(path, st if st.exists() else None)
+        for (encoder, of), (cohort, names) in product(known.items(), self.study.beside.items()):
+            sample_of = {}  # of each number
+            for (name, sample), n in of.items():
+                if name in names:
+                    sample_of.setdefault(n, sample)
+            if len(sample_of) > 1:
+                (a, one), (b, other), *_ = sample_of.items()
                 raise InputError(
                     f"cohorts.{cohort}: the embeddings '{encoder}' have {a} numbers a spot for "
                     f"'{one}', but {b} for '{other}'; make all with one encoder."
                 )
+
+    def check_predictions(self):
+        """Raise for predictions of other tools that have no spot of their sample; reads names."""
+        for cohort in self.study.cohorts:
+            for sample in self._tested(cohort) if not self._is_done else ():
+                st = Path(self.path(cohort, "st", sample))
+                for path in given.files(self.study, cohort, [sample]) if st.exists() else ():
+                    predicted.check(path, st)
+
+    def _tested(self, cohort):
+        """Samples that some fold tests."""
+        folds = [fold for key, own in self.study.plans.items() if key[0] == cohort for fold in own]
+        return list(dict.fromkeys(sample for fold in folds for sample in fold["test"]))
 
     @cached_property
     def _is_done(self):

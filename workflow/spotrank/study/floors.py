@@ -2,7 +2,7 @@
 
 from spotrank.base.store import InputError
 from spotrank.base.words import one_of
-from spotrank.fitting.heads import OF_FLOORS
+from spotrank.fitting.heads import GIVEN, OF_FLOORS
 from spotrank.spots.floors import FLOORS
 from spotrank.study import grids
 
@@ -43,15 +43,20 @@ def without_embedding(study, cohort):
 
 
 def _shows_stains(study, cohort):
-    """Whether slides are read, and no other encoder goes by the name of the one that is needed."""
-    seen = not all(study.is_given(cohort, encoder) for encoder in study.encoders)
-    return seen and study.entry(STAINS) == STAINS and not study.is_given(cohort, STAINS)
+    """Whether slides are read, also of cohorts that it is tested with, and no other encoder goes by
+    the name of the one that is needed."""
+    return study.entry(STAINS) == STAINS and all(
+        not all(study.is_given(name, encoder) for encoder in study.encoders)
+        and not study.is_given(name, STAINS)
+        for name in study.beside[cohort]
+    )
 
 
 def remarks(study):
     """A sentence for each cohort that lacks a floor."""
     return [
-        f"cohorts.{cohort}: no floor 'stain', for no slide of it is read; name {STAINS} among the "
+        f"cohorts.{cohort}: no floor 'stain', for no slide of it is read, or none of a cohort that "
+        f"trains or tests with it; name {STAINS} among the "
         "encoders where there are slides, or leave 'stain' out of 'floors'."
         for cohort in study.cohorts
         if "stain" in names(study.config) and not _shows_stains(study, cohort)
@@ -79,7 +84,9 @@ def head(study, cohort, label):
 
 def losses_of(study, cohort, label):
     """`{label: (name, options)}` of the losses that a head is fitted with to a cohort; labels alone
-    of one that is solved."""
+    of one that is solved, or given."""
+    if label == GIVEN:
+        return study.cohorts[cohort]["predictions"]
     return dict.fromkeys(grids.built(head(study, cohort, label)).labels) or study.losses
 
 

@@ -8,7 +8,7 @@ from spotrank.encoders import embed, registry
 from spotrank.genes import sets
 from spotrank.spots import pair
 from spotrank.spots.split import of_all, samples_of
-from spotrank.study import bundle, floors
+from spotrank.study import bundle, floors, given, plans
 
 EMBED_PACKAGES = ("torch", "timm", "transformers", "openslide-python", "pillow", "numpy")
 
@@ -51,6 +51,21 @@ class MadeBy:
         made_by = self._of(everything, stages, cohort, encoder, panel, head, auxiliary)
         return made_by | {"folds": self.study.plans[cohort, split]}
 
+    def external(self, cohort, split, encoder, panel, head, auxiliary, fold):
+        """Everything that decides the test of another cohort's final model but the data."""
+        of_fold = self.study.plans[cohort, split][int(fold)]
+        other, own_split = of_fold["final"]
+        made_by = self.final(other, own_split, encoder, panel, head, auxiliary)
+        simulated = {stage: numbers(stage) for stage in self._simulated(cohort, of_fold)}
+        return made_by | {
+            "samples": samples_of(of_fold, "test"),
+            "fold": of_fold,
+            "cohort": self._sources(cohort, of_fold, encoder),
+            "tests": f"cohorts.{cohort}, tested on cohorts.{other}",
+            "numbers": made_by["numbers"] | simulated,
+            "code": code_hash("external"),
+        }
+
     def bundle(self, row):
         """What a bundle tells of its study, and what decides it besides its model."""
         about = bundle.about(self.study, row)
@@ -62,16 +77,16 @@ class MadeBy:
         embedded = floors.embedded(self.study, cohort, encoder)
         made_by = self.embeddings(cohort, embedded) if embedded else None
         lists = {name: self.study.gene_lists[name] for name in filter(None, (panel, ranking))}
-        stages = [*stages, *["simulate"] * self.study.sources[cohort].simulated]
+        stages = [*stages, *self._simulated(cohort, of_fold)]
         return {
             "samples": samples_of(of_fold, "train", "validation", "test"),
             "fold": of_fold,
             "gap_um": self.study.gap_um,
-            "cohort": self._source(cohort, encoder),
+            "cohort": self._sources(cohort, of_fold, encoder),
             "spots": self.study.config["spots"],
             "patches": self.study.config["patches"],
             "genes": lists,
-            "genes_of": list(self.study.samples[cohort].index),
+            "genes_of": plans.samples_seen(self.study, cohort, of_fold),
             "scaling": self.study.config["genes"]["scaling"],
             "encoder": self.study.entry(encoder),
             # the weights' hash is among the inputs', and tables are made where they are gone
@@ -82,6 +97,25 @@ class MadeBy:
             "losses": floors.losses_of(self.study, cohort, head),
             "seeds": self.study.config["seeds"],
             "numbers": {"pair": pair.NUMBERS, **{stage: numbers(stage) for stage in stages}},
+        }
+
+    def given(self, cohort, split, panel, fold, **cell):
+        """Everything that decides other tools' predictions of a fold but the files themselves."""
+        of_fold = self.study.plans[cohort, split][int(fold)]
+        stages = ["panel", *self._simulated(cohort, of_fold)]
+        folders = given.folders(self.study, cohort)
+        return {
+            "samples": samples_of(of_fold, "test"),
+            "fold": of_fold,
+            "gap_um": self.study.gap_um,
+            "cohort": self._sources(cohort, of_fold, None),
+            "predictions": {tool: provenance.public(path) for tool, path in folders.items()},
+            "spots": self.study.config["spots"],
+            "patches": self.study.config["patches"],
+            "genes": self.study.gene_lists[panel],
+            "genes_of": plans.samples_seen(self.study, cohort, of_fold),
+            "numbers": {"pair": pair.NUMBERS, **{stage: numbers(stage) for stage in stages}},
+            "code": code_hash("given"),
         }
 
     def score(self, cohort, split, encoder, panel, head, auxiliary, fold):
@@ -101,11 +135,16 @@ class MadeBy:
         """`{path of scores: {part: hash}}` of all cells, as config and code now stand."""
         return {
             self.files.of_fit("scores/scores.parquet", **cell): provenance.digests(
-                {f"fit {key}": value for key, value in self.fit(**cell).items()}
+                self._predictions(cell)
                 | {f"score {key}": value for key, value in self.score(**cell).items()}
             )
             for cell in self.study.cells
         }
+
+    def _predictions(self, cell):
+        """Everything that decides a cell's predictions, by the stage that made them."""
+        stage = plans.stage(cell)
+        return {f"{stage} {key}": x for key, x in getattr(self, stage)(**cell).items()}
 
     def synthetic(self, sampling, thinning):
         """Everything that decides a part of the synthetic study."""
@@ -125,6 +164,18 @@ class MadeBy:
             )
             for part in self.study.synthetic_parts
         }
+
+    def _simulated(self, cohort, fold):
+        """The stage that makes a fold's samples, if they are simulated."""
+        cohorts = plans.cohorts_of(cohort, fold)
+        return ["simulate"] * any(self.study.sources[name].simulated for name in cohorts)
+
+    def _sources(self, cohort, fold, encoder):
+        """`_source` of a fold's cohort, or of each of several."""
+        if "cohorts" not in fold:
+            return self._source(cohort, encoder)
+        names = plans.cohorts_of(cohort, fold)
+        return {name: self._source(name, encoder) for name in names}
 
     def _source(self, cohort, encoder):
         """Where a cohort's counts and images, or its embeddings, come from."""

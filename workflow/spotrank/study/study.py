@@ -6,13 +6,12 @@ from itertools import product
 import yaml
 
 from spotrank.base.store import RESOURCES
-from spotrank.base.words import one_of, path_safe
-from spotrank.cohorts.sources import patients, table
+from spotrank.base.words import path_safe
+from spotrank.cohorts.sources import patients
 from spotrank.cohorts.sources.registry import SOURCES
 from spotrank.fitting.heads import OF_FLOORS
-from spotrank.spots import split
 from spotrank.study import config as configs
-from spotrank.study import floors, grids, units
+from spotrank.study import floors, given, grids, plans, units
 from spotrank.verdicts.summary import KEYS
 
 SYNTHETIC = RESOURCES / "synthetic.yaml"
@@ -25,10 +24,10 @@ class Study:
     Where its files lie is told by `files.Files`, what decides each by `made_by.MadeBy`.
 
     samples: `{cohort: metadata}`; patients, sections: `{cohort: {sample: …}}`; remarks: sentences
-    on the data that a user must see; plans: `{(cohort, strategy): folds}`; panels: `{name:
-    {selection, number, samples}}`; encoders: `{name: entry}`; trained_on: what those were trained
-    on that test slides may be of; losses: `{label: (name, options)}`; heads: `{label: {head,
-    options, training}}`; auxiliary: `{label: {strategy, options, prior, number}}`; fits: the
+    on the data that a user must see; plans, leaks, beside: see `plans`; panels: `{name: {selection,
+    number, samples}}`; encoders: `{name: entry}`; trained_on: what those were trained on that test
+    slides may be of; losses: `{label: (name, options)}`; heads: `{label: {head, options,
+    training}}`; auxiliary: `{label: {strategy, options, prior, number}}`; fits: the
     encoders, heads and strategies that go together; rankings: the lists that auxiliary genes are
     taken from; gene_lists: panels and rankings; synthetic: options of the synthetic study, or None.
     """
@@ -50,6 +49,7 @@ class Study:
         self.losses = grids.losses(self.config)
         said = {key: self.config["training"][key] for key in config.get("training", {})}
         self.heads = grids.heads(self.config, said)
+        given.check_heads(self.heads)
         self.auxiliary = grids.auxiliary(self.config, self.losses)
         self.synthetic_losses = grids.synthetic_losses(self.losses, self.synthetic)
         self._check_names()
@@ -63,7 +63,8 @@ class Study:
             {name: own[column].to_dict() for name, own in self.samples.items()}
             for column in ("patient", "section")
         )
-        self.plans = self._plans()
+        self.plans, self.leaks = plans.plans(self)
+        self.beside = plans.beside(self, self.plans)
         self.fits = grids.fits(self.encoders, self.heads, self.auxiliary)
         floors.add_entries(self.config, self.encoders, self.heads, self.auxiliary)
         self.remarks += floors.remarks(self)
@@ -77,27 +78,6 @@ class Study:
         options = dict(self.config["synthetic"])
         settings = yaml.safe_load(SYNTHETIC.read_text(encoding="utf-8"))
         return settings[options.pop("settings")] | options
-
-    def _plans(self):
-        options = self.config["split"]
-        for cohort in options["ids"]:
-            one_of(cohort, self.cohorts, "split.ids")
-        return {
-            (cohort, strategy): split.plan(
-                cohort, samples, strategy, options | {"ids": self._ids(cohort, strategy)}
-            )
-            for cohort, samples in self.samples.items()
-            for strategy in options["strategy"]
-        }
-
-    def _ids(self, cohort, strategy):
-        """Samples that the config, or else the published split of the cohort's task, names."""
-        named, task = self.config["split"]["ids"].get(cohort), self.cohorts[cohort].get("samples")
-        if named is None and strategy == "fixed" and isinstance(task, str):
-            task = table.task(task, f"cohorts.{cohort}.samples")
-            named = {key: task[key] for key in ("validation", "test") if key in task}
-            named = {{"test": "folds"}.get(key, key): ids for key, ids in named.items()}
-        return named or {}
 
     def ranking(self, strategy, panel):
         """Name of the list that auxiliary genes beside a panel are taken from, or None."""
@@ -174,13 +154,13 @@ class Study:
         return encoder == "pixels" or grids.built(self.heads[head]).sees == "patches"
 
     def test_samples(self, cohort):
-        """Test samples of the cohort's folds of its first strategy, in order, each once."""
-        folds = self.plans[cohort, self.config["split"]["strategy"][0]]
+        """Test samples of the cohort's folds of its first split, in order, each once."""
+        folds = next((folds for key, folds in self.plans.items() if key[0] == cohort), [])
         return list(dict.fromkeys(sample for fold in folds for sample in fold["test"]))
 
     def tested_in(self, cohort, sample):
         """Wildcards of a fit that tests a sample: the first of each grid."""
-        strategy = self.config["split"]["strategy"][0]
+        strategy = next(strategy for name, strategy in self.plans if name == cohort)
         folds = self.plans[cohort, strategy]
         return {
             "cohort": cohort,
@@ -208,7 +188,9 @@ class Study:
         return [
             dict(zip(CELL, (cohort, strategy, encoder, panel, head, auxiliary, fold), strict=True))
             for (cohort, strategy), folds in self.plans.items()
-            for encoder, head, auxiliary in dict.fromkeys([*self.fits, *floors.fits(self, cohort)])
+            for encoder, head, auxiliary in dict.fromkeys(
+                [*self.fits, *given.fits(self, cohort), *floors.fits(self, cohort)]
+            )
             for panel in self.panels
             for fold in range(len(folds))
         ]
@@ -238,8 +220,8 @@ class Study:
     def leak(self, cohort, strategy, fold, panel, encoder):
         """What a fold leaks, in words, or ''."""
         plan = self.plans[cohort, strategy][fold]
-        said = [split.leaks(plan, self.patients[cohort], self.sections[cohort])]
-        if self.panels[panel].get("samples") == "all":
+        said = [self.leaks[cohort, strategy][fold]]
+        if self.panels[panel].get("samples") == "all" and "final" not in plan:
             said.append("genes chosen with the test samples in view")
         if encoder in self.trained_on:
             said.append(

@@ -18,8 +18,8 @@ def beside(summary, scores, persons):
     """`summary` of `summary.summarise` with COLUMNS: 95 % intervals of the means over patients, and
     `ranked` among rows of one cohort, split and panel.
 
-    scores, persons: see `units.by_patient`. Ranked are rows that lack no patient, leak nothing and
-    are no floors, if there are two or more.
+    scores, persons: see `units.by_patient`. Ranked are rows that lack no patient and no gene that
+    another has, leak nothing and are no floors, if there are two or more.
     """
     values = by_patient(scores, persons, ("spearman", "pearson"))
     summary = summary.assign(**dict.fromkeys(COLUMNS, np.nan))
@@ -31,7 +31,8 @@ def beside(summary, scores, persons):
             summary.loc[rows.index, "n_patients"] = of_t["n"]
             for end in ("low", "high"):
                 summary.loc[rows.index, f"{metric}_{end}"] = of_t[end]
-        complete = np.isfinite(patients).all(1) & (rows["leak"] == "") & ~is_floor(rows)
+        whole = rows["n_lacking"] == rows.groupby("panel")["n_lacking"].transform("min")
+        complete = np.isfinite(patients).all(1) & (rows["leak"] == "") & ~is_floor(rows) & whole
         for _, own in rows[complete].groupby("panel", sort=False):
             if patients.shape[1] > 1 and len(own) > 1:
                 table = ranked(patients[rows.index.get_indexer(own.index)])

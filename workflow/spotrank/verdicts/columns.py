@@ -26,9 +26,11 @@ def best(scores, of_slide):
 
     The best are those of the highest correlation in training, the same for either metric; those
     with LEAK have the highest score on the test slide itself, as papers choose them.
-    A gene without a correlation comes last. NaN where a panel has fewer than k genes.
+    A gene without a correlation comes last. NaN where a panel has fewer than k genes, or nothing is
+    known of the training.
     """
     size = of_slide["gene"].transform("size")
+    trained = of_slide["train_pearson"].transform("count") > 0
     place = {
         name: of_slide[name].rank(method="first", ascending=False, na_option="bottom")
         for name in ("train_pearson", *OF_BEST)
@@ -36,7 +38,7 @@ def best(scores, of_slide):
     found = {}
     for metric, k in product(OF_BEST, BEST):
         for name, ranking in (("", "train_pearson"), (LEAK, metric)):
-            chosen = (place[ranking] <= k) & (size >= k)
+            chosen = (place[ranking] <= k) & (size >= k) & (trained | bool(name))
             found[f"{metric}_best{k}{name}"] = scores[metric].where(chosen)
     return found
 

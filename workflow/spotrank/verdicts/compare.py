@@ -4,17 +4,19 @@ Genes, slides and seeds of a patient are averaged beforehand, for they are no un
 (docs/statistics.md says what goes wrong otherwise).
 """
 
+from functools import partial
 from itertools import combinations
 
 import numpy as np
 import pandas as pd
 
 from spotrank.base.store import InputError
-from spotrank.verdicts.floors import is_floor
+from spotrank.verdicts.floors import OF_ALL, is_floor, is_given
 from spotrank.verdicts.summary import KEYS
 from spotrank.verdicts.units import by_patient, grid, over_folds, student
 
 ALL = "all cohorts"  # no cohort's name: those have no spaces
+SLIDE = ["cohort", "split", "panel", "fold", "sample", "gene"]
 DIFFER = ("loss", "encoder", "head", "auxiliary")
 ALPHA = 0.05
 UNTOLD = "can't be told"
@@ -34,14 +36,19 @@ def compare(scores, summary, persons):
     scores: as in `scores.parquet`; summary: of `summary.summarise`; persons: see
     `units.by_patient`. A pair is of one cohort, or of all where each has both rows, and differs in
     `differ`: `a` and `b` are what its rows have there, the other of KEYS are theirs in common. With
-    'floor' `b` is a floor's name, the other KEYS are those of `a`. Panels are compared by the genes
-    that both have in a fold. `low`, `high`: 95 % interval of the difference; `sd`: its standard
-    deviation over patients; `p`: the larger of `p_t` and `p_flip`, `p_holm` with Holm's correction
-    for all tests of the table; `verdict`: of a against b. Rows that leak are not tested.
+    'floor' `b` is a floor's name, with 'given' that of a tool whose predictions were given; the
+    other KEYS are those of `a`. Tools are compared on the genes that they predicted, panels on the
+    genes that both have in a fold. `low`, `high`: 95 % interval of the difference; `sd`: its
+    standard deviation over patients; `p`: the larger of `p_t` and `p_flip`, `p_holm` with Holm's
+    correction for all tests of the table; `verdict`: of a against b. Rows that leak are not tested.
     """
     from statsmodels.stats.multitest import multipletests  # slow, and not for every start of a run
 
     tables = list(_of_values(by_patient(scores, persons), summary, _pairs))
+    tools = scores.loc[is_given(scores), "loss"].unique()
+    for own in [(tool,) for tool in tools] + list(combinations(tools, 2)):
+        values = by_patient(_predicted(scores, own), persons)
+        tables += _of_values(values, summary, partial(_pairs_of_tools, tools=own))
     for panels in combinations(summary["panel"].unique(), 2):
         values = by_patient(_common_genes(scores, panels), persons)
         tables += _of_values(values, summary, _pairs_of_panels)
@@ -84,9 +91,18 @@ def swapped(comparisons):
 
 def _common_genes(scores, panels):
     """Rows of the two panels' genes that both have in a fold."""
-    own = scores[scores["panel"].isin(panels)]
+    own = scores[scores["panel"].isin(panels) & ~is_given(scores)]
     both = own.groupby(["cohort", "split", "fold", "gene"], observed=True)["panel"]
     return own[both.transform("nunique") == 2]
+
+
+def _predicted(scores, tools):
+    """Scores of the genes of a slide that each of `tools` predicted, of two those of the tools."""
+    given = is_given(scores) & scores["loss"].isin(tools)
+    own = scores[given & scores["mse"].notna()]
+    n = own.groupby(SLIDE, observed=True)["loss"].nunique().reset_index()
+    chosen = n[n["loss"] == len(tools)]
+    return (scores[given] if len(tools) > 1 else scores).merge(chosen[SLIDE], on=SLIDE)
 
 
 def _of_values(values, summary, pairs_of):
@@ -118,13 +134,28 @@ def _said(texts):
 
 def _pairs(rows):
     """Pairs `(differ, numbers of the rows a, of the rows b)` of one cohort and split."""
-    methods, floors = rows[~is_floor(rows)], rows[is_floor(rows)]
+    methods = rows[~is_floor(rows) & ~is_given(rows)]
     for differ in DIFFER:
         yield differ, *_differing(methods, differ)
-    both = methods.reset_index().merge(floors.reset_index(), on="panel", suffixes=("_a", "_b"))
-    # floors that see no picture have no encoder, others are those of theirs
-    both = both[both["encoder_b"].isin(["none"]) | (both["encoder_a"] == both["encoder_b"])]
-    yield "floor", both["index_a"].to_numpy(), both["index_b"].to_numpy()
+    yield "floor", *_beside(methods, rows[is_floor(rows)])
+
+
+def _pairs_of_tools(rows, tools):
+    """Pairs of a tool's row with all that are fitted, or of two tools."""
+    own = rows[is_given(rows) & rows["loss"].isin(tools)]
+    if len(tools) > 1:
+        yield "loss", *_differing(own, "loss")
+        return
+    yield "given", *_beside(rows[~is_floor(rows) & ~is_given(rows)], own)
+    yield "floor", *_beside(own, rows[is_floor(rows)])
+
+
+def _beside(methods, others):
+    """Numbers of the rows a and b of each method with each of others, floors or tools."""
+    both = methods.reset_index().merge(others.reset_index(), on="panel", suffixes=("_a", "_b"))
+    # those that see no picture of ours have no encoder, others are those of theirs
+    both = both[both["encoder_b"].isin([OF_ALL]) | (both["encoder_a"] == both["encoder_b"])]
+    return both["index_a"].to_numpy(), both["index_b"].to_numpy()
 
 
 def _pairs_of_panels(rows):
@@ -145,7 +176,7 @@ def _tests(pairs, rows, values):
     tables = []
     for differ, a, b in pairs:
         of_a, of_b = rows.iloc[a].reset_index(drop=True), rows.iloc[b].reset_index(drop=True)
-        key = "loss" if differ == "floor" else differ
+        key = "loss" if differ in ("floor", "given") else differ
         table = of_a[KEYS].assign(differ=differ, a=of_a[key], b=of_b[key], **{key: ""})
         for name in ("leak", "holes"):
             table[name] = [_said(own) for own in zip(of_a[name], of_b[name], strict=True)]

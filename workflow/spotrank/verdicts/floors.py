@@ -1,6 +1,6 @@
-"""Which rows are floors, and what they stand beside."""
+"""Which rows are floors, or were predicted by other tools, and what they stand beside."""
 
-from spotrank.fitting.heads import OF_FLOORS
+from spotrank.fitting.heads import GIVEN, OF_FLOORS
 
 OF_ALL = "none"  # the encoder of floors that look at no embedding
 SETTING = ["cohort", "split", "panel"]
@@ -10,6 +10,11 @@ def is_floor(frame):
     """Whether each row is a floor; the nearest spots are none where no other head is fitted."""
     floors = frame["head"].isin(OF_FLOORS)
     return floors & ~(floors.all() & (frame["head"] == "nearest"))
+
+
+def is_given(frame):
+    """Whether each row is of another tool's predictions."""
+    return frame["head"] == GIVEN
 
 
 def floors_of(frame, rows):

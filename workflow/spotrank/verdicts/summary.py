@@ -20,13 +20,16 @@ SYNTHETIC_KEYS = ["sampling", "loss", "list_size", "thinning"]
 def runs(scores):
     """Mean of each metric over genes, then over slides: a row for each fold and seed of KEYS.
 
-    Genes whose correlation is undefined have no part in the mean; `n_undefined` counts them. Those
-    whose ceiling is flagged have none in the means OF_CEILING.
+    Genes whose correlation is undefined have no part in the mean; `n_undefined` counts them;
+    `n_lacking` tells how many of them were not predicted, or not measured, on the slide that lacks
+    most. Those whose ceiling is flagged have none in the means OF_CEILING.
     """
     keys = [*KEYS, "fold", "seed"]
     means = [*METRICS, *BESIDE, *columns.COLUMNS]
     scores = scores.assign(
-        n_undefined=scores["spearman"].isna(), **columns.columns(scores, [*keys, "sample"])
+        n_undefined=scores["spearman"].isna(),
+        n_lacking=scores["mse"].isna(),
+        **columns.columns(scores, [*keys, "sample"]),
     )
     for metric in CEILED:
         ceiling = scores[f"ceiling_{metric}"].where(scores["ceiling_flag"] == "")
@@ -37,6 +40,7 @@ def runs(scores):
         **{metric: (metric, "mean") for metric in means},
         n_genes=("gene", "nunique"),
         n_undefined=("n_undefined", "sum"),
+        n_lacking=("n_lacking", "sum"),
         leak=("leak", "first"),
     )
     table = (
@@ -45,6 +49,7 @@ def runs(scores):
             **{metric: (metric, "mean") for metric in means},
             n_genes=("n_genes", "max"),
             n_undefined=("n_undefined", "sum"),
+            n_lacking=("n_lacking", "max"),
             leak=("leak", "first"),
         )
         .reset_index()
@@ -56,7 +61,7 @@ def summarise(scores, planned=None):
     """One row for each combination of KEYS.
 
     planned: `{KEYS: folds that were planned}`, also of what has no scores; by default what is
-    there. `holes` says how many folds are lacking.
+    there. `holes` says how many folds are lacking, and how many genes.
 
     Mean and standard deviation are taken over the folds and seeds of `runs`; `n_undefined` counts
     genes × slides × seeds without a correlation; `leak` says in how many folds test patients are in
@@ -75,6 +80,7 @@ def summarise(scores, planned=None):
         n_seeds=("seed", "nunique"),
         n_genes=("n_genes", "max"),
         n_undefined=("n_undefined", "sum"),
+        n_lacking=("n_lacking", "max"),
         **{metric: (metric, "mean") for metric in (*BESIDE, *columns.COLUMNS)},
     )
     for metric in CEILED:
@@ -87,9 +93,15 @@ def summarise(scores, planned=None):
     table = table.reindex(pd.MultiIndex.from_tuples(planned, names=KEYS))
     counts = [name for name in table if name.startswith("n_") and name != "n_auxiliary"]
     table = table.fillna(dict.fromkeys(counts, 0) | {"leak": ""}).astype(dict.fromkeys(counts, int))
+    whole = planned.values(), table["n_genes"]
     table["holes"] = [
-        f"{there} of {all} folds" if there < all else ""
-        for there, all in zip(table["n_folds"], planned.values(), strict=True)
+        "; ".join(
+            [f"{folds} of {all_folds} folds"] * (folds < all_folds)
+            + [f"{lacking} of {genes} genes are lacking"] * (lacking > 0)
+        )
+        for folds, lacking, all_folds, genes in zip(
+            table["n_folds"], table["n_lacking"], *whole, strict=True
+        )
     ]
     return table.reset_index()
 

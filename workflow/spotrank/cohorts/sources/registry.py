@@ -53,12 +53,14 @@ class Simulated(Source):
 
     def options(self):
         """Arguments of `simulate.design`."""
+        keys = ("patients", "spots", "genes", "seed", "context")
+        own = {key: self.cohort[key] for key in keys if key in self.cohort}
         # a false `context` is left out: cohorts of before it was known are the same
-        own = self.cohort.items()
-        return {key: value for key, value in own if key != "source" and value is not False}
+        return {key: value for key, value in own.items() if value is not False}
 
     def samples(self):
-        return simulate.design(**self.options()).set_index("id").rename_axis("sample")
+        table = simulate.design(**self.options()).set_index("id").rename_axis("sample")
+        return table.loc[self.chosen(table)] if "samples" in self.cohort else table
 
     def table(self):
         return FOLDER / self.name / "HEST_v1_1_0.csv"

@@ -60,3 +60,4 @@ HEADS = {
 NAMED = HEADS | {"own": Own}  # those that a config may name
 ALL = NAMED | {"floor": Floor}  # and the floors' own
 OF_FLOORS = ("floor", "nearest")  # labels, in tables, of the heads that floors have
+GIVEN = "given"  # label, in tables, of what other tools predicted; each is a loss of it

@@ -1,0 +1,24 @@
+# a cohort's final model on the samples of another's patient, in the form of what `fit` writes
+rule external:
+    input:
+        unpack(features_of_tested),
+        model=lambda wildcards: of_final(wildcards, rules.final.output),
+        spots=spots_of("test"),
+    output:
+        rules.fit.output.predictions,
+    log:
+        f"logs/{study.name}/external/{{cohort}}/{{split}}/{{encoder}}/{{panel}}/{{head}}/{{auxiliary}}/fold{{fold}}.log",
+    wildcard_constraints:
+        split=f"{plans.FROM}[^/]+",
+        head=rf"(?!{GIVEN}/)[^/]+",
+    conda:
+        "../../envs/fit.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory_of_fit,
+        runtime=minutes(60),
+        gpu=lambda wildcards: study.fit_uses_gpu(wildcards.head),
+    params:
+        external=lambda wildcards: made_by.external(**wildcards),
+    script:
+        "../scripts/external.py"

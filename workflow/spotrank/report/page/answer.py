@@ -1,0 +1,203 @@
+"""What came out, in sentences made from the verdicts, and what a reader must be warned of."""
+
+import pandas as pd
+
+from spotrank.verdicts.compare import ALL, DIFFER, UNTOLD, swapped
+from spotrank.verdicts.floors import is_floor
+from spotrank.verdicts.summary import KEYS
+
+PLACE = ["cohort", "split", "panel"]  # rows elsewhere have other patients or genes
+NAMED = 4  # names in a row; more are counted
+
+
+def answers(summary, comparisons):
+    """`[{place, said}]`: sentences on each of PLACE, that of all cohorts first.
+
+    summary: of `summary.tsv`; comparisons: of `compare.read`. The row of the highest mean over
+    patients is set beside every other that differs from it in one thing, and beside the floors.
+    """
+    pairs = comparisons[comparisons["differ"] != "panel"]
+    pairs = pd.concat([pairs, swapped(pairs[pairs["differ"] != "floor"])], ignore_index=True)
+    for key in DIFFER:
+        own = pairs["differ"].isin([key, "floor"] if key == "loss" else [key])
+        pairs[key] = pairs[key].mask(own, pairs["a"])
+    places = [ALL] * (ALL in set(pairs["cohort"])) + list(summary["cohort"].unique())
+    said = []
+    for cohort in places:
+        rows = summary if cohort == ALL else summary[summary["cohort"] == cohort]
+        for place, own in rows.groupby(PLACE[1:], sort=False):
+            mine = pairs[(pairs[PLACE] == [cohort, *place]).all(axis=1)]
+            if cohort != ALL or len(mine):
+                said.append({"place": [cohort, *place], "said": _answer(own, mine)})
+    return [one | {"place": _named(one["place"], said)} for one in said]
+
+
+def _named(place, said):
+    """What tells a place from the others."""
+    columns = zip(*(one["place"] for one in said), strict=True)
+    varying = [len(set(column)) > 1 for column in columns]
+    return ", ".join(
+        part.replace("_", " ") for part, own in zip(place, varying, strict=True) if own
+    )
+
+
+def _answer(rows, pairs):
+    """rows: of the summary, of one place; pairs: comparisons there, from both sides."""
+    methods = rows[~is_floor(rows)]
+    sound = methods[(methods["leak"] == "") & methods["spearman_mean"].notna()]
+    varying = [key for key in KEYS if key not in PLACE and methods[key].nunique() > 1] or ["loss"]
+
+    def name(row):
+        return ", ".join(dict.fromkeys(row[key] for key in varying))
+
+    if methods["spearman_mean"].isna().all():
+        return ["No row has a score."]
+    if sound.empty:
+        top = methods.loc[methods["spearman_mean"].idxmax()]
+        return [
+            "Nothing can be said of new patients: every row leaks.",
+            f"{name(top)} has the highest mean, {number(top['spearman_mean'])}.",
+        ]
+    means = pairs[pairs["leak"] == ""].sort_values("mean_a", ascending=False, kind="stable")
+    keys = [key for key in KEYS if key not in PLACE]
+    best = means.iloc[0] if len(means) else sound.loc[sound["spearman_mean"].idxmax()]
+    own = pairs[(pairs[keys] == best[keys]).all(axis=1)]
+    row = sound[(sound[keys] == best[keys]).all(axis=1)]
+    row = row.iloc[0] if len(row) == 1 else None  # over all cohorts there are several
+    score = number(best["mean_a"]) if row is None else with_interval(row, "spearman")
+    others = own[(own["differ"] != "floor") & (own["leak"] == "") & (own["n_patients"] > 0)]
+    said = [_against(name(best), score, others, pairs)]
+    if leaking := (methods["leak"] != "").sum():
+        said.append(f"{leaking} of {len(methods)} rows leak and have no part in this.")
+    if (own["differ"] == "floor").any():
+        said.append(_floors_in_words(name(best), own[own["differ"] == "floor"]))
+    if row is not None and row["spearman_share"] > 0:
+        said.append(
+            f"{name(best)} reaches {row['spearman_share']:.0%} of what sampling noise leaves to be "
+            f"reached ({number(row['ceiling_spearman'])})."
+        )
+    return said
+
+
+def _against(best, score, others, pairs):
+    """The best row beside those that differ from it in one thing."""
+    if others.empty:
+        return f"{best} scores {score}; there is no other row to compare it with."
+    untold = others[others["verdict"].str.startswith(UNTOLD)]
+    beaten = others[others["verdict"] == "better"].sort_values("difference", kind="stable")
+    n = int(others["n_patients"].max())
+    patients = f"{n} patient" + "s" * (n > 1)
+    if beaten.empty:
+        return (
+            f"Nothing can be told apart with {patients}: {best} has the highest mean, {score}, but "
+            f"differs from {_list(others['b'])} by no more than chance explains."
+        )
+    is_mse = (beaten["differ"] == "loss") & (beaten["b"] == "mse")
+    shown = beaten[is_mse].iloc[0] if is_mse.any() else beaten.iloc[-1]
+    by = f"by {number(shown['difference'])} {interval(shown)}"
+    won = f"{shown['b']} {by}"
+    if len(beaten) > 1:
+        won = f"{len(beaten)} others ({won})"
+    if untold.empty:
+        return f"{best} is best with {score}: it beats {won}, {patients}."
+    if len(untold) == 1 and _also_beats(untold.iloc[0], shown, pairs):
+        return (
+            f"{best} and {untold.iloc[0]['b']} are best and can't be told apart; both beat "
+            f"{shown['b']}, the first {by}, {patients}."
+        )
+    return (
+        f"{best} leads with {score}, but can't be told from {_list(untold['b'])}; "
+        f"it beats {won}, {patients}."
+    )
+
+
+def _also_beats(untold, shown, pairs):
+    """Whether the row that can't be told from the best beats what is shown, too."""
+    if untold["differ"] != shown["differ"]:
+        return False
+    rest = [key for key in KEYS if key not in (*PLACE, shown["differ"])]
+    same = (pairs[rest] == shown[rest]).all(axis=1) & (pairs["differ"] == shown["differ"])
+    own = pairs[same & (pairs["a"] == untold["b"]) & (pairs["b"] == shown["b"])]
+    return (own["verdict"] == "better").all() and len(own) > 0
+
+
+def _floors_in_words(best, floors):
+    kinds = {
+        "beats": floors["verdict"] == "better",
+        "can't be told from": floors["verdict"].str.startswith(UNTOLD),
+        "is worse than": floors["verdict"] == "worse",
+    }
+    said = [f"{words} {_list(floors.loc[own, 'b'])}" for words, own in kinds.items() if own.any()]
+    return f"Of the floors, {best} {_list(said)}."
+
+
+def _list(names):
+    names = list(dict.fromkeys(names))
+    if len(names) > NAMED:
+        return f"{len(names)} others"
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+
+
+def number(x):
+    """Three decimals, without the zero before the point."""
+    return "–" if pd.isna(x) else f"{x:.3f}".replace("0.", ".", 1).replace("-", "−")
+
+
+def interval(row, low="low", high="high"):
+    """A 95 % interval in brackets, or nothing where none is known."""
+    return "" if pd.isna(row[low]) else f"[{number(row[low])}, {number(row[high])}]"
+
+
+def with_interval(row, metric):
+    """The mean of a row of the summary, and its interval."""
+    ends = interval(row, f"{metric}_low", f"{metric}_high")
+    return " ".join(filter(None, [number(row[f"{metric}_mean"]), ends]))
+
+
+def warnings(summary, samples, known):
+    """Sentences on what leaks, what is missing, and which samples look wrong, `[{kind, text}]`.
+
+    samples: of `samples.tsv`; known: `provenance.json`.
+    """
+    said = []
+    for kind, column in (("leak", "leak"), ("hole", "holes")):
+        marked = summary[summary[column] != ""]
+        for (cohort, split, text), own in marked.groupby(["cohort", "split", column], sort=False):
+            all_rows = (summary[["cohort", "split"]] == [cohort, split]).all(axis=1).sum()
+            where = f"{cohort}, {split.replace('_', ' ')}"
+            of = "all rows" if len(own) == all_rows else f"{len(own)} of {all_rows} rows"
+            what = f"leaks in {text}" if kind == "leak" else f"only {text} are there"
+            said.append({"kind": kind, "text": f"{where}, {of}: {what}."})
+    if holes := len(known["holes"]):
+        text = f"Left out as missing or stale: {holes} of {holes + len(known['cells'])} cells."
+        said.append({"kind": "hole", "text": text})
+    for row in samples[samples["marks"] != ""].to_dict("records"):
+        said.append(
+            {"kind": "sample", "text": f"{row['cohort']}, {row['sample']}: {row['marks']}."}
+        )
+    return said + _lost(samples) + _undefined(summary)
+
+
+def _lost(samples):
+    """What became of spots on their way, in a sentence if any were lost."""
+    lost = samples[[column for column in samples if column.startswith("lost_")]].sum()
+    if not lost.sum():
+        return []
+    why = ", ".join(f"{n:,.0f} {WHY[step]}" for step, n in lost[lost > 0].items())
+    text = f"{lost.sum():,.0f} of {samples['measured'].sum():,.0f} spots lost: {why}."
+    return [{"kind": "lost", "text": text}]
+
+
+WHY = {
+    "lost_enough_genes": "with too few genes",
+    "lost_low_mito": "with too much mitochondrial RNA",
+    "lost_on_slide": "off the slide",
+    "lost_has_patch": "without a patch",
+}
+
+
+def _undefined(summary):
+    methods = summary[~is_floor(summary)]
+    n = methods["n_undefined"].sum()
+    what = "genes × slides × seeds that are constant have no correlation and no part in a mean"
+    return [{"kind": "undefined", "text": f"{n:,} {what}."}] if n else []
