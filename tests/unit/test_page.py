@@ -12,7 +12,9 @@ import pytest
 from conftest import ROOT
 from test_compare import compared, scores
 
+from spotrank.genes.selections import SELECTIONS
 from spotrank.report.page import answer, cells, methods, page, picture, tables, training
+from spotrank.spots import split
 from spotrank.verdicts import best
 from spotrank.verdicts.summary import summarise
 
@@ -193,6 +195,22 @@ def test_curves_keep_the_best_epoch(tmp_path):
     assert len(curve["epochs"]) <= training.POINTS + 1
 
 
+def test_epochs_that_diverged_are_left_out(tmp_path):
+    history = {"loss": "mse", "seed": 0, "epoch": range(4), "monitored": [2, np.inf, 1, np.nan]}
+    whole = {"loss": "poisson", "seed": 0, "epoch": range(4), "monitored": np.nan}
+    path = tmp_path / "history.parquet"
+    pd.concat([pd.DataFrame(history), pd.DataFrame(whole)]).to_parquet(path)
+    curve = {"epochs": [0, 2], "values": [1, 0], "best": 2}
+    assert training.curves([path]) == {"mse": {"runs": 1, "curves": [curve]}}
+
+
+def test_names_that_look_like_numbers_or_nothing_stay_names(tmp_path):
+    names = {"cohort": "2024", "encoder": "NA", "unit": "1", "section": "null", "set": "nan"}
+    pd.DataFrame([names | {"leak": "", "n": 1.5}]).to_csv(tmp_path / "t.tsv", sep="\t", index=False)
+    (row,) = page.read(tmp_path / "t.tsv").to_dict("records")
+    assert row == names | {"leak": "", "n": 1.5}
+
+
 PAGE = {
     "study": "</script><b>", "question": "a < b?", "made": "", "warnings": [], "tables": [],
     "answers": [{"place": "", "said": ["<i>x</i>", "y"]}], "picture": [], "cells": [],
@@ -235,6 +253,11 @@ def test_scripts_share_no_name():
         re.M,
     )
     assert len(names) == len(set(names))
+
+
+def test_all_strategies_and_selections_have_words():
+    assert set(methods.HELD_OUT) == {*split.STRATEGIES, *split.WITHIN_SLIDE}
+    assert set(methods.CHOSEN) == {*SELECTIONS, "file"}
 
 
 def test_methods_cite_what_was_used():

@@ -1,5 +1,7 @@
 """What came out, in sentences made from the verdicts, and what a reader must be warned of."""
 
+import re
+
 import pandas as pd
 
 from spotrank.verdicts.compare import ALL, DIFFER, UNTOLD, swapped
@@ -140,7 +142,7 @@ def _list(names):
 
 def number(x):
     """Three decimals, without the zero before the point."""
-    return "–" if pd.isna(x) else f"{x:.3f}".replace("0.", ".", 1).replace("-", "−")
+    return "–" if pd.isna(x) else re.sub(r"^(-?)0\.", r"\1.", f"{x:.3f}").replace("-", "−")
 
 
 def interval(row, low="low", high="high"):

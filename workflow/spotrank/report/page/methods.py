@@ -12,6 +12,7 @@ NAMED = 3  # cohorts; more are counted
 HELD_OUT = {
     "fixed": "the slides that the study names held out for the test",
     "leave_one_patient_out": "each patient held out in turn",
+    "leave_one_cohort_out": "each cohort held out in turn, trained on all others",
     "leave_one_sample_out": "each slide held out in turn",
     "patient_k_fold": "patients held out in {folds} folds",
     "spots_k_fold": "the spots of each slide shared out at random in {folds} folds",
