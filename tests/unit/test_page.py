@@ -55,6 +55,50 @@ def test_nothing_can_be_told():
     assert re.search(r"but differs from \w+ and \w+ by no more than chance explains\.$", lead)
 
 
+def test_nothing_is_said_only_where_no_pair_has_a_verdict():
+    noisy = BASE + 0.03 + 0.4 * np.cos(2 * np.arange(12))
+    table = scores({"mse": BASE, "poisson": BASE - 0.1 - WIGGLE, "pearson": noisy})
+    assert re.fullmatch(
+        r"pearson has the highest mean, \.3\d\d \[.*\], but can't be told from mse and poisson, "
+        r"12 patients\.",
+        said(table)[""][0],
+    )
+
+
+def test_one_patient_can_tell_nothing():
+    lead = said(scores({"mse": BASE[:1], "poisson": BASE[:1] - 0.1}))[""][0]
+    assert lead == "One patient can't tell methods apart: mse has the highest mean, .200."
+
+
+def test_where_two_things_vary_the_best_only_leads():
+    tables = [
+        scores({"mse": BASE + more, "poisson": BASE + more + 0.1 + WIGGLE}, encoder=encoder)
+        for encoder, more in (("e", 0), ("f", 0.05))
+    ]
+    lead = said(pd.concat(tables))[""][0]
+    assert lead.startswith("f, poisson leads with .450 [")
+    assert "; of those that differ from it in one thing it beats all 2 (mse by .100 [" in lead
+
+
+def test_predictions_of_other_tools_stand_beside_the_best():
+    """They are neither the best nor a loss, and their genes make no mean of ours."""
+    table = pd.concat(
+        scores({"mse": BASE + more, "poisson": BASE + more - 0.1 - WIGGLE}, gene=gene)
+        for gene, more in (("g", 0), ("h", 0.2))
+    )
+    tools = scores({"stpath": BASE + 0.3 + WIGGLE, "other": BASE - 0.2 - WIGGLE})
+    tools = tools.assign(head="given", encoder="none")
+    lacking = tools.assign(gene="h", mse=np.nan, spearman=np.nan)
+    floor = scores({"depth": BASE - 0.15}).assign(head="floor", encoder="none")
+    sentences = said(pd.concat([table, tools, lacking, floor]))[""]
+    assert sentences[0].startswith("mse is best with .400 [")
+    assert "it beats poisson by .100 [" in sentences[0]
+    assert sentences[1:3] == [
+        "Of the floors, mse beats depth.",
+        "Beside other tools' predictions, mse beats other and is worse than stpath.",
+    ]
+
+
 def test_one_row_has_nothing_beside_it():
     assert said(scores({"mse": BASE}))[""][0] == (
         "mse scores .300 [.258, .342]; there is no other row to compare it with."
@@ -101,7 +145,8 @@ def test_all_cohorts_come_first():
 
 
 @pytest.mark.parametrize(
-    ("x", "text"), [(0.5, ".500"), (-0.0312, "−.031"), (1.25, "1.250"), (float("nan"), "–")]
+    ("x", "text"),
+    [(0.5, ".500"), (-0.0312, "−.031"), (1.25, "1.250"), (20.1, "20.100"), (float("nan"), "–")],
 )
 def test_numbers_have_three_decimals(x, text):
     assert answer.number(x) == text
@@ -109,12 +154,14 @@ def test_numbers_have_three_decimals(x, text):
 
 def test_warnings_name_what_leaks_and_what_was_lost():
     summary = summarise(scores({"mse": BASE}, leak="patient 1 trains and tests"))
+    summary["holes"] = "2 of 3 folds; 12 of 50 genes are lacking"
     columns = {"lost_enough_genes": 30, "lost_on_slide": 0, "measured": 100, "spots": 70}
     known = {"holes": {"a": "is missing"}, "cells": dict.fromkeys("bcd")}
     samples = pd.DataFrame([{"cohort": "c", "sample": "S", "marks": "only 3 spots", **columns}])
     found = answer.warnings(summary.assign(n_undefined=7), samples, known)
     assert [warning["text"] for warning in found] == [
         "c, s, all rows: leaks in 12 of 12 folds: patient 1 trains and tests.",
+        "c, s, all rows: only 2 of 3 folds are there; 12 of 50 genes are lacking.",
         "Left out as missing or stale: 1 of 4 cells.",
         "c, S: only 3 spots.",
         "30 of 100 spots lost: 30 with too few genes.",
