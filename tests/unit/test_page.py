@@ -322,10 +322,19 @@ def test_methods_cite_what_was_used():
         },
     }  # fmt: skip
     samples = {"cohort": "c", "sample": "A", "unit": "P", "spots": 1200, "measured": 1300}
-    summary = summarise(scores({"strank_list": BASE}))
-    text, references = methods.paragraph(known, summary, pd.DataFrame([samples]), [])
+    own = scores({"strank_list": BASE}, split="patient_k_fold")
+    tested = own.assign(cohort="t", split="from_c")
+    tool = tested.assign(head="given", loss="stpath", encoder="none")
+    summary, samples = summarise(pd.concat([own, tested, tool])), pd.DataFrame([samples])
+    text, references = methods.paragraph(known, summary, samples, [], True)
     assert "in c (1 slide of 1 patient) [1]: 1,200 spots with at least 5 genes" in text
-    assert "patients held out in 3 folds" in text
+    how = "in c patients held out in 3 folds, and t tested on the model of all of c"
+    assert f"How it was tested: {how}." in text
+    assert methods.question(known, summary, samples).endswith(f"(1 slide of 1 patient), {how}?")
+    assert "Heads (linear) were fitted with strank_list [" in text
+    assert "predictions that were given (stpath)." in text
+    assert "AdamW" in text
+    assert "AdamW" not in methods.paragraph(known, summary, samples, [], False)[0]
     cited = [int(n) for n in re.findall(r"\[(\d+)\]", text)]
     assert cited == list(range(1, len(references) + 1))
     assert "HEST-1k" in references[0]

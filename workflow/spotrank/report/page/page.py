@@ -41,7 +41,8 @@ def data(known, summary, comparisons, samples, scores, histories, published=None
     the fits' histories.
     """
     said = answer.answers(summary, comparisons)
-    paragraph, references = methods.paragraph(known, summary, samples, said)
+    curves = training.curves(histories)
+    paragraph, references = methods.paragraph(known, summary, samples, said, bool(curves))
     behind = cells(scores, summary)
     shown = [
         tables.wide(summary),
@@ -60,7 +61,7 @@ def data(known, summary, comparisons, samples, scores, histories, published=None
         "picture": picture(summary, behind),
         "tables": [table for table in shown if table],
         "cells": behind,
-        "training": training.curves(histories),
+        "training": curves,
         "methods": paragraph,
         "references": references,
         "citation": methods.citation(known),
