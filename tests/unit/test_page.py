@@ -260,10 +260,19 @@ def test_names_that_look_like_numbers_or_nothing_stay_names(tmp_path):
 
 PAGE = {
     "study": "</script><b>", "question": "a < b?", "made": "", "warnings": [], "tables": [],
-    "answers": [{"place": "", "said": ["<i>x</i>", "y"]}], "picture": [], "cells": [],
+    "answers": [{"place": "", "said": ["<i>x</i>", "y"], "elsewhere": False}],
+    "picture": [], "cells": [],
     "training": {}, "methods": "", "references": [], "citation": "", "config": "", "provenance": [],
     "genes": None, "slides": None,
 }  # fmt: skip
+
+
+def test_tests_on_other_cohorts_are_not_folded_away():
+    more = [{"place": name, "said": ["z"], "elsewhere": name == "far"} for name in ("near", "far")]
+    text = page.html(PAGE | {"answers": PAGE["answers"] + more})
+    assert text.index('<p class="place">far</p>') < text.index("<summary>By cohort, split")
+    assert "<dt>near</dt>" in text
+    assert "<dt>far</dt>" not in text
 
 
 def test_no_name_breaks_out_of_the_page():

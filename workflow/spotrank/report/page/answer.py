@@ -14,7 +14,8 @@ NAMED = 4  # names in a row; more are counted
 
 
 def answers(summary, comparisons):
-    """`[{place, said}]`: sentences on each of PLACE, that of all cohorts first.
+    """`[{place, said, elsewhere}]`: sentences on each of PLACE, that of all cohorts first, and
+    whether it tests what another cohort trained.
 
     summary: of `summary.tsv`; comparisons: of `compare.read`. The row of the highest mean over
     patients is set beside every other that differs from it in one thing, beside the floors and
@@ -33,7 +34,11 @@ def answers(summary, comparisons):
             mine = pairs[(pairs[PLACE] == [cohort, *place]).all(axis=1)]
             if cohort != ALL or len(mine):
                 said.append({"place": [cohort, *place], "said": _answer(own, mine)})
-    return [one | {"place": _named(one["place"], said)} for one in said]
+    return [
+        one
+        | {"place": _named(one["place"], said), "elsewhere": one["place"][1].startswith("from_")}
+        for one in said
+    ]
 
 
 def _named(place, said):
