@@ -107,9 +107,10 @@ def _against(best, score, others, pairs, several):
     if len(beaten) > 1:
         won = f"{len(beaten)} others ({won})"
     if untold.empty and several:
+        all_of = f"all {len(beaten)}" if len(beaten) > 1 else "the only one"
         return (
             f"{best} leads with {score}; of those that differ from it in one thing it beats "
-            f"all {len(beaten)} ({shown['b']} {by}), {patients}."
+            f"{all_of} ({shown['b']} {by}), {patients}."
         )
     if untold.empty:
         return f"{best} is best with {score}: it beats {won}, {patients}."
