@@ -12,7 +12,9 @@ import pytest
 from conftest import ROOT
 from test_compare import compared, scores
 
+from spotrank.genes.selections import SELECTIONS
 from spotrank.report.page import answer, cells, methods, page, picture, tables, training
+from spotrank.spots import split
 from spotrank.verdicts import best
 from spotrank.verdicts.summary import summarise
 
@@ -51,6 +53,50 @@ def test_nothing_can_be_told():
     lead = said(table)[""][0]
     assert lead.startswith("Nothing can be told apart with 4 patients: ")
     assert re.search(r"but differs from \w+ and \w+ by no more than chance explains\.$", lead)
+
+
+def test_nothing_is_said_only_where_no_pair_has_a_verdict():
+    noisy = BASE + 0.03 + 0.4 * np.cos(2 * np.arange(12))
+    table = scores({"mse": BASE, "poisson": BASE - 0.1 - WIGGLE, "pearson": noisy})
+    assert re.fullmatch(
+        r"pearson has the highest mean, \.3\d\d \[.*\], but can't be told from mse and poisson, "
+        r"12 patients\.",
+        said(table)[""][0],
+    )
+
+
+def test_one_patient_can_tell_nothing():
+    lead = said(scores({"mse": BASE[:1], "poisson": BASE[:1] - 0.1}))[""][0]
+    assert lead == "One patient can't tell methods apart: mse has the highest mean, .200."
+
+
+def test_where_two_things_vary_the_best_only_leads():
+    tables = [
+        scores({"mse": BASE + more, "poisson": BASE + more + 0.1 + WIGGLE}, encoder=encoder)
+        for encoder, more in (("e", 0), ("f", 0.05))
+    ]
+    lead = said(pd.concat(tables))[""][0]
+    assert lead.startswith("f, poisson leads with .450 [")
+    assert "; of those that differ from it in one thing it beats all 2 (mse by .100 [" in lead
+
+
+def test_predictions_of_other_tools_stand_beside_the_best():
+    """They are neither the best nor a loss, and their genes make no mean of ours."""
+    table = pd.concat(
+        scores({"mse": BASE + more, "poisson": BASE + more - 0.1 - WIGGLE}, gene=gene)
+        for gene, more in (("g", 0), ("h", 0.2))
+    )
+    tools = scores({"stpath": BASE + 0.3 + WIGGLE, "other": BASE - 0.2 - WIGGLE})
+    tools = tools.assign(head="given", encoder="none")
+    lacking = tools.assign(gene="h", mse=np.nan, spearman=np.nan)
+    floor = scores({"depth": BASE - 0.15}).assign(head="floor", encoder="none")
+    sentences = said(pd.concat([table, tools, lacking, floor]))[""]
+    assert sentences[0].startswith("mse is best with .400 [")
+    assert "it beats poisson by .100 [" in sentences[0]
+    assert sentences[1:3] == [
+        "Of the floors, mse beats depth.",
+        "Beside other tools' predictions, mse beats other and is worse than stpath.",
+    ]
 
 
 def test_one_row_has_nothing_beside_it():
@@ -99,7 +145,8 @@ def test_all_cohorts_come_first():
 
 
 @pytest.mark.parametrize(
-    ("x", "text"), [(0.5, ".500"), (-0.0312, "−.031"), (1.25, "1.250"), (float("nan"), "–")]
+    ("x", "text"),
+    [(0.5, ".500"), (-0.0312, "−.031"), (1.25, "1.250"), (20.1, "20.100"), (float("nan"), "–")],
 )
 def test_numbers_have_three_decimals(x, text):
     assert answer.number(x) == text
@@ -107,12 +154,14 @@ def test_numbers_have_three_decimals(x, text):
 
 def test_warnings_name_what_leaks_and_what_was_lost():
     summary = summarise(scores({"mse": BASE}, leak="patient 1 trains and tests"))
+    summary["holes"] = "2 of 3 folds; 12 of 50 genes are lacking"
     columns = {"lost_enough_genes": 30, "lost_on_slide": 0, "measured": 100, "spots": 70}
     known = {"holes": {"a": "is missing"}, "cells": dict.fromkeys("bcd")}
     samples = pd.DataFrame([{"cohort": "c", "sample": "S", "marks": "only 3 spots", **columns}])
     found = answer.warnings(summary.assign(n_undefined=7), samples, known)
     assert [warning["text"] for warning in found] == [
         "c, s, all rows: leaks in 12 of 12 folds: patient 1 trains and tests.",
+        "c, s, all rows: only 2 of 3 folds are there; 12 of 50 genes are lacking.",
         "Left out as missing or stale: 1 of 4 cells.",
         "c, S: only 3 spots.",
         "30 of 100 spots lost: 30 with too few genes.",
@@ -193,12 +242,37 @@ def test_curves_keep_the_best_epoch(tmp_path):
     assert len(curve["epochs"]) <= training.POINTS + 1
 
 
+def test_epochs_that_diverged_are_left_out(tmp_path):
+    history = {"loss": "mse", "seed": 0, "epoch": range(4), "monitored": [2, np.inf, 1, np.nan]}
+    whole = {"loss": "poisson", "seed": 0, "epoch": range(4), "monitored": np.nan}
+    path = tmp_path / "history.parquet"
+    pd.concat([pd.DataFrame(history), pd.DataFrame(whole)]).to_parquet(path)
+    curve = {"epochs": [0, 2], "values": [1, 0], "best": 2}
+    assert training.curves([path]) == {"mse": {"runs": 1, "curves": [curve]}}
+
+
+def test_names_that_look_like_numbers_or_nothing_stay_names(tmp_path):
+    names = {"cohort": "2024", "encoder": "NA", "unit": "1", "section": "null", "set": "nan"}
+    pd.DataFrame([names | {"leak": "", "n": 1.5}]).to_csv(tmp_path / "t.tsv", sep="\t", index=False)
+    (row,) = page.read(tmp_path / "t.tsv").to_dict("records")
+    assert row == names | {"leak": "", "n": 1.5}
+
+
 PAGE = {
     "study": "</script><b>", "question": "a < b?", "made": "", "warnings": [], "tables": [],
-    "answers": [{"place": "", "said": ["<i>x</i>", "y"]}], "picture": [], "cells": [],
+    "answers": [{"place": "", "said": ["<i>x</i>", "y"], "elsewhere": False}],
+    "picture": [], "cells": [],
     "training": {}, "methods": "", "references": [], "citation": "", "config": "", "provenance": [],
     "genes": None, "slides": None,
 }  # fmt: skip
+
+
+def test_tests_on_other_cohorts_are_not_folded_away():
+    more = [{"place": name, "said": ["z"], "elsewhere": name == "far"} for name in ("near", "far")]
+    text = page.html(PAGE | {"answers": PAGE["answers"] + more})
+    assert text.index('<p class="place">far</p>') < text.index("<summary>By cohort, split")
+    assert "<dt>near</dt>" in text
+    assert "<dt>far</dt>" not in text
 
 
 def test_no_name_breaks_out_of_the_page():
@@ -237,6 +311,11 @@ def test_scripts_share_no_name():
     assert len(names) == len(set(names))
 
 
+def test_all_strategies_and_selections_have_words():
+    assert set(methods.HELD_OUT) == {*split.STRATEGIES, *split.WITHIN_SLIDE}
+    assert set(methods.CHOSEN) == {*SELECTIONS, "file"}
+
+
 def test_methods_cite_what_was_used():
     known = {
         "study": "s", "id": "0123", "git": None, "encoders": {}, "started": "2026-01-02T03:04",
@@ -252,10 +331,19 @@ def test_methods_cite_what_was_used():
         },
     }  # fmt: skip
     samples = {"cohort": "c", "sample": "A", "unit": "P", "spots": 1200, "measured": 1300}
-    summary = summarise(scores({"strank_list": BASE}))
-    text, references = methods.paragraph(known, summary, pd.DataFrame([samples]), [])
+    own = scores({"strank_list": BASE}, split="patient_k_fold")
+    tested = own.assign(cohort="t", split="from_c")
+    tool = tested.assign(head="given", loss="stpath", encoder="none")
+    summary, samples = summarise(pd.concat([own, tested, tool])), pd.DataFrame([samples])
+    text, references = methods.paragraph(known, summary, samples, [], True)
     assert "in c (1 slide of 1 patient) [1]: 1,200 spots with at least 5 genes" in text
-    assert "patients held out in 3 folds" in text
+    how = "in c patients held out in 3 folds, and t tested on the model of all of c"
+    assert f"How it was tested: {how}." in text
+    assert methods.question(known, summary, samples).endswith(f"(1 slide of 1 patient), {how}?")
+    assert "Heads (linear) were fitted with strank_list [" in text
+    assert "predictions that were given (stpath)." in text
+    assert "AdamW" in text
+    assert "AdamW" not in methods.paragraph(known, summary, samples, [], False)[0]
     cited = [int(n) for n in re.findall(r"\[(\d+)\]", text)]
     assert cited == list(range(1, len(references) + 1))
     assert "HEST-1k" in references[0]

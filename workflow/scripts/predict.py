@@ -30,7 +30,8 @@ with job(snakemake.log[0]):
     far = distance > 1
     genes = params.genes or results.most_predictable(model.genes)
     values = results.columns(out.h5ad, genes)
-    geojson.write_patches(out.geojson, laid, values | {"distance from the training": distance}, far)
+    how_far = {"distance from the training (1: 99 % of it)": distance}
+    geojson.write_patches(out.geojson, laid, values | how_far, far)
     if store := out.get("zarr"):
         zarr_store.write(store, out.h5ad, laid)
     title = f"{name}, by the bundle {model.about['id']}"

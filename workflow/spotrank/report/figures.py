@@ -131,6 +131,7 @@ def histories(histories):
 
     histories: DataFrame of `fit.fit`'s histories with a column `run` that tells runs apart.
     """
+    histories = histories[np.isfinite(histories["monitored"].astype(float))]
     losses = list(dict.fromkeys(histories["loss"]))
     with plt.rc_context(STYLE):
         if not losses:

@@ -6,12 +6,13 @@ All of it comes from `provenance.json` and the tables.
 import yaml
 
 from spotrank.fitting.heads import OF_FLOORS
-from spotrank.verdicts.floors import is_floor
+from spotrank.verdicts.floors import is_floor, is_given
 
 NAMED = 3  # cohorts; more are counted
 HELD_OUT = {
     "fixed": "the slides that the study names held out for the test",
     "leave_one_patient_out": "each patient held out in turn",
+    "leave_one_cohort_out": "each cohort held out in turn, trained on all others",
     "leave_one_sample_out": "each slide held out in turn",
     "patient_k_fold": "patients held out in {folds} folds",
     "spots_k_fold": "the spots of each slide shared out at random in {folds} folds",
@@ -47,7 +48,7 @@ REFERENCES = {
 
 def question(known, summary, samples):
     """What was asked, in a sentence: cohorts, slides, patients, split, and what was compared."""
-    methods = summary[~is_floor(summary)]
+    methods = _fitted(summary)
     asked = " and ".join(
         f"{methods[key].nunique()} {words}"
         for key, words in (
@@ -58,13 +59,21 @@ def question(known, summary, samples):
     )  # fmt: skip
     which = f", and which of {asked} does it best" if asked else ""
     return (
-        f"How well can {_genes(known['config'])} be predicted from H&E in {_cohorts(samples)}, "
-        f"{_splits(known['config'])}{which}?"
+        f"How well can {_genes(known['config'], summary)} be predicted from H&E in "
+        f"{_cohorts(samples)}, {_splits(known['config'], summary)}{which}?"
     )
 
 
-def _genes(config):
-    numbers = " or ".join(map(str, config["genes"]["number"]))
+def _fitted(summary):
+    return summary[~is_floor(summary) & ~is_given(summary)]
+
+
+def _genes(config, summary):
+    """How many genes; of a list, those that it gives."""
+    genes, panels = config["genes"], summary.groupby("panel")["n_genes"].max()
+    numbers = [] if genes["selection"] == ["file"] else genes["number"]
+    listed = panels[panels.index.str.startswith("file-")]
+    numbers = " or ".join(dict.fromkeys(map(str, [*numbers, *listed])))
     return "all genes" if numbers == "all" else f"{numbers} genes"
 
 
@@ -86,13 +95,27 @@ def _of(n, what):
     return f"{n:,} {what}" + "s" * (n > 1)
 
 
-def _splits(config):
-    split = config["split"]
-    return ", and ".join(HELD_OUT[name].format(**split) for name in split["strategy"])
+def _splits(config, summary):
+    """How it was tested; cohorts are named where they were not all tested so."""
+    said, n = {}, summary["cohort"].nunique()
+    for cohort, name in summary[["cohort", "split"]].drop_duplicates().itertuples(index=False):
+        said.setdefault(name, []).append(cohort)
+    words = []
+    for name, own in said.items():
+        cohorts = ", ".join(own) if len(own) <= NAMED else f"{len(own)} cohorts"
+        if name in HELD_OUT:
+            where = "" if len(own) == n else f"in {cohorts} "
+            words.append(where + HELD_OUT[name].format(**config["split"]))
+        else:
+            words.append(f"{cohorts} tested on the model of all of {name.removeprefix('from_')}")
+    return ", and ".join(words)
 
 
-def paragraph(known, summary, samples, answers):
-    """`(text, references)`: the methods of a paper, [1] being the first of the references."""
+def paragraph(known, summary, samples, answers, trained):
+    """`(text, references)`: the methods of a paper, [1] being the first of the references.
+
+    trained: whether any head was trained step by step.
+    """
     config, cited = known["config"], []
 
     def cite(*keys):
@@ -102,8 +125,8 @@ def paragraph(known, summary, samples, answers):
     parts = [
         _data(config, samples, cite),
         _encoders(config, known["encoders"], summary, cite),
-        _panel(config),
-        _training(config, summary, cite),
+        _panel(config, summary),
+        _training(config, summary, trained, cite),
         _scoring(summary, cite),
         _results(answers),
         "All was run by spotrank" + _version(known) + ", a workflow of Snakemake"
@@ -131,7 +154,7 @@ def _data(config, samples, cite):
 
 def _encoders(config, about, summary, cite):
     patches = config["patches"]
-    names = list(dict.fromkeys(summary.loc[~is_floor(summary), "encoder"]))
+    names = list(dict.fromkeys(_fitted(summary)["encoder"]))
     said = [_encoder(name, about.get(name, {}), cite) for name in names]
     side = patches["size"] * patches["um_per_px"]
     return (
@@ -148,21 +171,23 @@ def _encoder(name, about, cite):
     return f"{name} ({where})" if where and where != name else name
 
 
-def _panel(config):
-    genes = config["genes"]
+def _panel(config, summary):
+    genes, of = config["genes"], _genes(config, summary)
     looked = {
         "train": "on the training spots of each fold",
         "all": "on all spots, those of the test included",
     }
+    scaled = f"targets are {SCALED[genes['scaling']]}."
+    if genes["selection"] == ["file"]:
+        return f"The panel was {of} of a list; {scaled}"
     return (
-        f"The panel of {_genes(config)} {' or '.join(CHOSEN[name] for name in genes['selection'])} "
-        f"was chosen {' or '.join(looked[name] for name in genes['samples'])}; targets are "
-        f"{SCALED[genes['scaling']]}."
+        f"The panel of {of} {' or '.join(CHOSEN[name] for name in genes['selection'])} "
+        f"was chosen {' or '.join(looked[name] for name in genes['samples'])}; {scaled}"
     )
 
 
-def _training(config, summary, cite):
-    methods, training = summary[~is_floor(summary)], config["training"]
+def _training(config, summary, trained, cite):
+    methods, training = _fitted(summary), config["training"]
     heads, losses = (list(dict.fromkeys(methods[key])) for key in ("head", "loss"))
     names = " ".join(map(str, [*losses, *heads]))
     text = (
@@ -170,7 +195,7 @@ def _training(config, summary, cite):
         f"fitted with {', '.join(losses)}{cite('strank') if 'strank' in names else ''} and "
         f"{_of(len(config['seeds']), 'seed')}"
     )
-    text += (
+    text += trained * (
         f", by AdamW (learning rate {training['learning_rate']:g}, weight decay "
         f"{training['weight_decay']:g}, batches of {training['batch_size']} spots, at most "
         f"{training['max_epochs']} epochs, stopped after {training['patience']} without a better "
@@ -180,7 +205,7 @@ def _training(config, summary, cite):
     if methods["auxiliary"].nunique() > 1 or (methods["auxiliary"] != "none").any():
         text += f", beside auxiliary genes ({', '.join(methods['auxiliary'].unique())})"
         text += cite("agl")
-    return f"{text}. For the test, {_splits(config)}."
+    return f"{text}. How it was tested: {_splits(config, summary)}."
 
 
 def _scoring(summary, cite):
@@ -192,14 +217,17 @@ def _scoring(summary, cite):
         f"{cite('holm')}. Beside them stands the ceiling that the counts' sampling noise leaves"
     )
     if floors:
-        said += f", and what {', '.join(floors)} alone score"
+        said += f", and what the floors ({', '.join(floors)}) score"
+    if tools := list(dict.fromkeys(summary.loc[is_given(summary), "loss"])):
+        said += f". Beside them stand predictions that were given ({', '.join(tools)})"
     return said + "."
 
 
 def _results(answers):
-    return " ".join(
+    said = [
         (f"{one['place']}: " if one["place"] else "") + " ".join(one["said"]) for one in answers[:3]
-    )
+    ]
+    return " ".join(said + ["Further results stand in the table."] * (len(answers) > 3))
 
 
 def citation(known):

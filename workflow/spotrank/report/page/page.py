@@ -15,6 +15,7 @@ import pandas as pd
 from spotrank.report.page import answer, methods, tables, training
 from spotrank.report.page.cells import cells
 from spotrank.report.page.picture import picture
+from spotrank.verdicts.summary import KEYS
 
 FOLDER = Path(__file__).parent
 LIBRARIES = ("d3", "plot")
@@ -40,7 +41,8 @@ def data(known, summary, comparisons, samples, scores, histories, published=None
     the fits' histories.
     """
     said = answer.answers(summary, comparisons)
-    paragraph, references = methods.paragraph(known, summary, samples, said)
+    curves = training.curves(histories)
+    paragraph, references = methods.paragraph(known, summary, samples, said, bool(curves))
     behind = cells(scores, summary)
     shown = [
         tables.wide(summary),
@@ -59,7 +61,7 @@ def data(known, summary, comparisons, samples, scores, histories, published=None
         "picture": picture(summary, behind),
         "tables": [table for table in shown if table],
         "cells": behind,
-        "training": training.curves(histories),
+        "training": curves,
         "methods": paragraph,
         "references": references,
         "citation": methods.citation(known),
@@ -69,8 +71,10 @@ def data(known, summary, comparisons, samples, scores, histories, published=None
 
 
 def read(path):
-    """A table of the study, texts that are empty as such."""
-    table = pd.read_csv(path, sep="\t", dtype={"number": str, "patient": str, "sample": str})
+    """A table of the study, texts that are empty as such; names are texts, 'NA' and '1' too."""
+    names = [*KEYS, "number", "patient", "sample", "unit", "section", "set"]
+    options = {"dtype": dict.fromkeys(names, str), "keep_default_na": False, "na_values": [""]}
+    table = pd.read_csv(path, sep="\t", **options)
     texts = {"leak", "holes", "marks"} & set(table)
     return table.fillna(dict.fromkeys(texts, ""))
 

@@ -6,6 +6,7 @@ const LONG = 32; // characters; more are broken into lines
 
 /** Draw `table` in `element`; `behind(number)` gives what lies behind a cell that can be opened. */
 function drawTable(element, table, behind) {
+  const kind = table.columns.findIndex((column) => column.head === "kind");
   const means = table.columns.flatMap((column, i) => (column.kind === "cell" ? [i] : []));
   const state = { sort: means.length === 1 ? means[0] : null, down: true, text: "", chosen: {}, more: false, all: false };
   const status = make("span", { class: "status" });
@@ -51,7 +52,7 @@ function drawTable(element, table, behind) {
 
   function row(values) {
     const cells = shown().map((i) => cell(values[i], table.columns[i]));
-    return make("tr", { class: values.includes("floor") ? "floor" : null }, ...cells);
+    return make("tr", { class: values[kind] === "floor" ? "floor" : null }, ...cells);
   }
 
   function cell(value, column) {
@@ -125,6 +126,7 @@ function text(value, column) {
   const { kind } = column;
   if (kind === "text") return String(value);
   if (kind === "share") return `${Math.round(100 * value)} %`;
+  if (kind === "p") return value < 0.001 ? "<.001" : number(value);
   if (kind === "interval") return value[0] == null ? "–" : `${number(value[0])} to ${number(value[1])}`;
   if (kind === "cell") return number(value[0]) + value[2];
   return kind === 0 ? value.toLocaleString("en") : number(value, kind);

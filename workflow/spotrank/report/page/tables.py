@@ -150,7 +150,7 @@ def table(name, title, rows, heads, facets=(), note="", more=()):
 
     heads: `{column: head}`, of others the name itself; facets: columns of few values to choose by;
     more: those shown when asked for. A column is `{head, kind, facet, more}`, kind being text,
-    digits after the point, 'share', 'interval' (two numbers) or 'cell' (see `_opening`).
+    digits after the point, 'share', 'p', 'interval' (two numbers) or 'cell' (see `_opening`).
     """
     columns = [
         {
@@ -174,6 +174,8 @@ def _kind(column):
         return "text"
     if column.name in SHARES:
         return "share"
+    if column.name == "p_holm":
+        return "p"
     values = column.dropna()
     return 0 if column.name in WHOLE or (values == values.round()).all() else 3
 

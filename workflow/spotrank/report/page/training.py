@@ -11,13 +11,14 @@ RUNS = 12  # of a loss, spread over all
 
 def curves(paths):
     """`{loss: [{epochs, values, best}]}`: some runs' validation, 1 at the first epoch and 0 at the
-    best, as in the figure; and the number of all runs.
+    best, as in the figure; and the number of all runs. Epochs that diverged are left out.
 
     paths: of the fits' histories, of which a few are read to the end: memory is that of one.
     """
     found, n = {}, {}
     for path in paths:
         history = read_parquet(path).to_pandas()[["loss", "seed", "epoch", "monitored"]]
+        history = history[np.isfinite(history["monitored"].astype(float))]
         for (loss, _), run in history.groupby(["loss", "seed"], sort=False):
             n[loss] = n.get(loss, 0) + 1
             found.setdefault(loss, []).append(_curve(run))
