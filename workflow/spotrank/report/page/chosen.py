@@ -8,7 +8,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from spotrank.report.page.tested import Slide
-from spotrank.verdicts.floors import is_floor
+from spotrank.verdicts.floors import is_floor, is_partial
 
 FIT = ("split", "encoder", "panel", "head", "auxiliary")
 SLIDES = 16  # that are drawn, over all cohorts
@@ -45,7 +45,7 @@ def choose(summary, scores, cells, files, scaling):
     stand for all. Losses come by their mean, slides from both ends of theirs.
     """
     found = []
-    fitted = summary[~is_floor(summary)]
+    fitted = summary[~is_floor(summary) & ~is_partial(summary)]
     cohorts = list(fitted["cohort"].unique())
     for cohort in cohorts:
         own = fitted[fitted["cohort"] == cohort]
