@@ -12,6 +12,8 @@ import pytest
 from conftest import ROOT
 from test_compare import compared, scores
 
+from spotrank.fitting.heads import GIVEN
+from spotrank.report.comparisons import to_best
 from spotrank.report.page import answer, cells, methods, page, picture, tables, training
 from spotrank.verdicts import best
 from spotrank.verdicts.summary import summarise
@@ -90,6 +92,27 @@ def test_floors_that_are_not_beaten_are_named():
     assert sentences[1] == (
         "Of the floors, mse beats depth, can't be told from nearest and is worse than stain."
     )
+
+
+@pytest.mark.parametrize(
+    ("tool", "words"),
+    [(BASE - 0.06 - WIGGLE, "beats"), (BASE + 0.2 + WIGGLE, "is worse than")],
+    ids=["lower", "higher"],
+)
+def test_a_tool_of_the_easy_genes_is_not_the_best(tool, words):
+    """Its mean, and that of a row beside it, are over its genes alone."""
+    hard = scores({"mse": BASE - 0.3, "pearson": BASE + 0.1 + WIGGLE}, gene="hard")
+    easy = scores({"mse": BASE + 0.4, "pearson": BASE + 0.1 + WIGGLE})
+    own = scores({"T": tool + 0.4, "U": tool + 0.4}).assign(head=GIVEN, encoder="none")
+    table = pd.concat([hard, easy, own])
+    lead, second, *_ = said(table)[""]
+    assert lead.startswith("Among the fitted rows: pearson is best with .400 [")
+    assert "it beats mse by .050 [" in lead
+    assert second.startswith("Of the other tools, pearson ")
+    best_row = to_best(compared(table))
+    assert set(best_row["loss"]) == {"pearson"}
+    assert set(best_row["head"]) == {"linear"}
+    assert set(best_row["row"]) == {"mse", "T", "U"}
 
 
 def test_all_cohorts_come_first():

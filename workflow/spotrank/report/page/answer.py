@@ -2,11 +2,13 @@
 
 import pandas as pd
 
+from spotrank.fitting.heads import GIVEN
+from spotrank.report.comparisons import PLACE, highest
 from spotrank.verdicts.compare import ALL, DIFFER, UNTOLD, swapped
-from spotrank.verdicts.floors import is_floor
+from spotrank.verdicts.floors import is_floor, is_given
 from spotrank.verdicts.summary import KEYS
 
-PLACE = ["cohort", "split", "panel"]  # rows elsewhere have other patients or genes
+BESIDE = {"given": "other tools", "floor": "floors"}  # what rows are set beside, unlike them
 NAMED = 4  # names in a row; more are counted
 
 
@@ -14,12 +16,13 @@ def answers(summary, comparisons):
     """`[{place, said}]`: sentences on each of PLACE, that of all cohorts first.
 
     summary: of `summary.tsv`; comparisons: of `compare.read`. The row of the highest mean over
-    patients is set beside every other that differs from it in one thing, and beside the floors.
+    patients is set beside every other that differs from it in one thing, and beside other tools and
+    the floors.
     """
     pairs = comparisons[comparisons["differ"] != "panel"]
-    pairs = pd.concat([pairs, swapped(pairs[pairs["differ"] != "floor"])], ignore_index=True)
+    pairs = pd.concat([pairs, swapped(pairs[~pairs["differ"].isin(BESIDE)])], ignore_index=True)
     for key in DIFFER:
-        own = pairs["differ"].isin([key, "floor"] if key == "loss" else [key])
+        own = pairs["differ"].isin([key, *BESIDE] if key == "loss" else [key])
         pairs[key] = pairs[key].mask(own, pairs["a"])
     places = [ALL] * (ALL in set(pairs["cohort"])) + list(summary["cohort"].unique())
     said = []
@@ -45,7 +48,8 @@ def _answer(rows, pairs):
     """rows: of the summary, of one place; pairs: comparisons there, from both sides."""
     methods = rows[~is_floor(rows)]
     sound = methods[(methods["leak"] == "") & methods["spearman_mean"].notna()]
-    varying = [key for key in KEYS if key not in PLACE and methods[key].nunique() > 1] or ["loss"]
+    fitted = methods[~is_given(methods)]
+    varying = [key for key in KEYS if key not in PLACE and fitted[key].nunique() > 1] or ["loss"]
 
     def name(row):
         return ", ".join(dict.fromkeys(row[key] for key in varying))
@@ -58,19 +62,22 @@ def _answer(rows, pairs):
             "Nothing can be said of new patients: every row leaks.",
             f"{name(top)} has the highest mean, {number(top['spearman_mean'])}.",
         ]
-    means = pairs[pairs["leak"] == ""].sort_values("mean_a", ascending=False, kind="stable")
+    means = highest(pairs[pairs["leak"] == ""], "mean_a")
     keys = [key for key in KEYS if key not in PLACE]
     best = means.iloc[0] if len(means) else sound.loc[sound["spearman_mean"].idxmax()]
     own = pairs[(pairs[keys] == best[keys]).all(axis=1)]
     row = sound[(sound[keys] == best[keys]).all(axis=1)]
     row = row.iloc[0] if len(row) == 1 else None  # over all cohorts there are several
     score = number(best["mean_a"]) if row is None else with_interval(row, "spearman")
-    others = own[(own["differ"] != "floor") & (own["leak"] == "") & (own["n_patients"] > 0)]
+    others = own[~own["differ"].isin(BESIDE) & (own["leak"] == "") & (own["n_patients"] > 0)]
     said = [_against(name(best), score, others, pairs)]
+    if len(fitted) < len(methods) and best["head"] != GIVEN:
+        said[0] = "Among the fitted rows: " + said[0]
     if leaking := (methods["leak"] != "").sum():
         said.append(f"{leaking} of {len(methods)} rows leak and have no part in this.")
-    if (own["differ"] == "floor").any():
-        said.append(_floors_in_words(name(best), own[own["differ"] == "floor"]))
+    for differ, what in BESIDE.items():
+        if (own["differ"] == differ).any():
+            said.append(_beside_in_words(name(best), own[own["differ"] == differ], what))
     if row is not None and row["spearman_share"] > 0:
         said.append(
             f"{name(best)} reaches {row['spearman_share']:.0%} of what sampling noise leaves to be "
@@ -121,14 +128,14 @@ def _also_beats(untold, shown, pairs):
     return (own["verdict"] == "better").all() and len(own) > 0
 
 
-def _floors_in_words(best, floors):
+def _beside_in_words(best, others, what):
     kinds = {
-        "beats": floors["verdict"] == "better",
-        "can't be told from": floors["verdict"].str.startswith(UNTOLD),
-        "is worse than": floors["verdict"] == "worse",
+        "beats": others["verdict"] == "better",
+        "can't be told from": others["verdict"].str.startswith(UNTOLD),
+        "is worse than": others["verdict"] == "worse",
     }
-    said = [f"{words} {_list(floors.loc[own, 'b'])}" for words, own in kinds.items() if own.any()]
-    return f"Of the floors, {best} {_list(said)}."
+    said = [f"{words} {_list(others.loc[own, 'b'])}" for words, own in kinds.items() if own.any()]
+    return f"Of the {what}, {best} {_list(said)}."
 
 
 def _list(names):
