@@ -49,6 +49,16 @@ def test_the_best_genes_by_hand(monkeypatch):
     assert found.filter(like="best6").isna().all()
 
 
+def test_genes_that_were_not_predicted_are_not_among_the_best(monkeypatch):
+    frame = slide(
+        spearman=[0.1, NAN, 0.3, NAN], train_pearson=[0.5, 0.9, 0.6, 0.8], mse=[1, NAN, 1, NAN]
+    )
+    found = best_of(frame, monkeypatch, 1, 2, 3)
+    assert found["spearman_best1"] == pytest.approx(0.3)
+    assert found["spearman_best2"] == found["spearman_best2_by_test_leak"] == pytest.approx(0.2)
+    assert found.filter(like="best3").isna().all()  # a mean of two is none of three
+
+
 def test_the_best_are_chosen_a_run_and_slide(monkeypatch):
     one = slide(spearman=[0.1, 0.5], train_pearson=[0.9, 0.1])
     other = slide(spearman=[0.3, 0.7], train_pearson=[0.1, 0.9]).assign(sample="other")
@@ -82,6 +92,8 @@ def test_correlation_of_moran():
     assert found[20:].mean() == pytest.approx(-expected)
     constant = slide(spearman=[0.1] * 4, moran_observed=[0.5] * 4, moran_predicted=[1, 2, 3, 4])
     assert columns.columns(constant, RUN)["moran_correlation"].isna().all()
+    two = slide(spearman=[0.1] * 2, moran_observed=[0.1, 0.2], moran_predicted=[0.3, 0.5])
+    assert columns.columns(two, RUN)["moran_correlation"].isna().all()
 
 
 def test_the_docs_have_every_column():

@@ -11,12 +11,14 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from spotrank.report import comparisons as pages
-from spotrank.report import style
+from spotrank.report import style, tables
 from spotrank.verdicts import best, units
 from spotrank.verdicts.compare import ALL, compare, read, sign_flips, swapped
 from spotrank.verdicts.summary import BESIDE, METRICS, summarise
 
-NUMBERS = (*METRICS, *BESIDE, "train_pearson", "moran_observed", "moran_predicted")
+NUMBERS = (
+    *METRICS, *BESIDE, "mean_count", "train_pearson", "moran_observed", "moran_predicted"
+)  # fmt: skip
 
 NAN = float("nan")
 
@@ -210,6 +212,21 @@ def test_over_all_cohorts():
     over = compared(pd.concat([one, two]), persons=persons).iloc[-1]
     assert (over["cohort"], over["n_patients"]) == (ALL, 2)
     assert over["mean_a"] == pytest.approx(((0.3 + 0.1) / 2 + 0.5) / 2)
+
+
+def test_a_cohort_that_only_tests_leaves_those_that_train_together():
+    own = scores({"mse": [0.3, 0.5], "poisson": [0.2, 0.2]})
+    elsewhere = scores({"mse": [0.1], "poisson": [0.2]}, cohort="t", split="from_c")
+    table = pd.concat([own, own.assign(cohort="d"), elsewhere])
+    over = compared(table)
+    over = over[over["cohort"] == ALL]
+    assert over[["split", "n_patients"]].to_numpy().tolist() == [["s", 4]]
+    summary = summarise(table)
+    numbers, *_ = tables.wide(summary)
+    assert list(numbers) == ["c, s", "d, s", "t, from_c", "mean, s"]
+    assert numbers.loc["mse", "mean, s"] == pytest.approx(0.4)
+    places, _ = tables.verdicts(numbers, compared(table).assign(verdict="better"))
+    assert places.loc["mse", "mean, s"] == 1
 
 
 def test_one_row_has_nothing_beside_it(tmp_path):

@@ -15,6 +15,7 @@ from spotrank.fitting.heads import GIVEN
 from spotrank.report import comparisons, tables
 from spotrank.verdicts import best
 from spotrank.verdicts.compare import compare
+from spotrank.verdicts.floors import is_floor
 from spotrank.verdicts.summary import summarise
 
 SPOTS = [f"AAAC{i}-1" for i in range(30)]
@@ -97,8 +98,8 @@ def with_tools():
     tool = own["loss"] == "strank_list"
     own["mse"] = 1.0
     own.loc[tool, ["encoder", "head", "loss"]] = ["none", GIVEN, "STPath"]
-    other = own.assign(gene="G", spearman=0.9)
-    other.loc[tool, ["spearman", "mse"]] = np.nan
+    other = own[own["gene"] == "g"].assign(gene="G", spearman=0.9)
+    other.loc[other["head"] == GIVEN, ["spearman", "mse"]] = np.nan
     return pd.concat([own, other], ignore_index=True)
 
 
@@ -120,6 +121,32 @@ def test_a_tool_is_compared_on_its_own_genes_and_not_ranked():
     assert places.loc["STPath (given)", "a"] == 1
     found = comparisons.to_best(pairs)
     mine = found[(found["cohort"] == "a") & (found["differ"] == "given")].squeeze()
+    # the tool has the higher mean, but over its own genes: it is set beside what is fitted
     assert (mine["encoder"], mine["head"], mine["loss"], mine["row"]) == (
-        "none", GIVEN, "STPath", "mse",
+        "e_1", "linear", "mse", "STPath",
     )  # fmt: skip
+
+
+def test_a_gene_lacks_that_was_not_predicted_and_none_of_a_run_that_diverged():
+    own = with_tools()
+    own.loc[(own["loss"] == "mse") & (own["seed"] == 1), ["spearman", "mse"]] = np.nan
+    summary = summarise(own).set_index(["cohort", "loss"])
+    assert summary["n_lacking"].to_dict() == {
+        ("a", "mse"): 0, ("a", "STPath"): 1, ("b", "mse"): 0, ("b", "STPath"): 1,
+    }  # fmt: skip
+    elsewhere = own.assign(mean_count=own["mean_count"].where(own["gene"] != "g"))
+    assert summarise(elsewhere)["n_lacking"].tolist() == [1, 2, 1, 2]
+
+
+def test_the_nearest_spots_are_no_floor_where_only_they_are_fitted():
+    heads = pd.DataFrame({"head": ["nearest", GIVEN]})
+    assert is_floor(heads).tolist() == [False, False]
+    assert is_floor(pd.DataFrame({"head": ["nearest", GIVEN, "linear"]})).tolist() == [
+        True, False, False,
+    ]  # fmt: skip
+
+
+def test_the_most_is_reached_by_a_row_of_all_genes():
+    there = with_tools().assign(ceiling_spearman=0.95, ceiling_flag="")
+    there.loc[there["loss"] == "mse", "spearman"] -= 0.6
+    assert all(" mse reaches " in said for said in tables.ceilings(summarise(there)))

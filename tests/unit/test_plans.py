@@ -88,8 +88,8 @@ def test_genes_of_all_samples_leak_to_no_other_cohort(two):
     )
     (panel,) = study.panels
     said = "genes chosen with the test samples in view"
-    assert study.leak("a", "leave_one_patient_out", 0, panel, "stain_statistics") == said
-    assert study.leak("b", "from_a", 0, panel, "stain_statistics") == ""
+    assert study.leak("a", "leave_one_patient_out", 0, panel, "stain_statistics", "linear") == said
+    assert study.leak("b", "from_a", 0, panel, "stain_statistics", "linear") == ""
 
 
 def test_what_decides_an_external_cell(two):

@@ -41,7 +41,7 @@ def slide_again(cohort):
 
 
 def leaks_of(found):
-    keys = ("cohort", "fold", "panel", "encoder")
+    keys = ("cohort", "fold", "panel", "encoder", "head")
     cells = ({"strategy": cell["split"]} | {key: cell[key] for key in keys} for cell in found.cells)
     return {found.leak(**cell) for cell in cells}
 

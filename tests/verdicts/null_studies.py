@@ -17,7 +17,9 @@ from spotrank.fitting.losses import LOSSES
 from spotrank.verdicts.compare import compare
 from spotrank.verdicts.summary import BESIDE, METRICS, summarise
 
-NUMBERS = (*METRICS, *BESIDE, "train_pearson", "moran_observed", "moran_predicted")
+NUMBERS = (
+    *METRICS, *BESIDE, "mean_count", "train_pearson", "moran_observed", "moran_predicted"
+)  # fmt: skip
 
 # Standard deviations of what a score is made of, by an analysis of variance of real scores
 # (config/examples/her2st.yaml), but of patients, whom two tell next to nothing of: those of a

@@ -7,7 +7,7 @@ from spotrank.fitting.heads import GIVEN
 from spotrank.report import tables
 from spotrank.report.style import COLOURS, STYLE, empty, grid
 from spotrank.verdicts.compare import DIFFER, swapped
-from spotrank.verdicts.floors import OF_ALL
+from spotrank.verdicts.floors import OF_ALL, is_given
 from spotrank.verdicts.summary import KEYS
 
 PLACE = ["cohort", "split", "panel"]  # rows elsewhere have other patients or genes
@@ -23,7 +23,8 @@ LOOKS = {
 def to_best(comparisons):
     """Comparisons of the best row of each of PLACE with every other that differs in one thing.
 
-    comparisons: of `compare.compare`. The best row has the highest mean of all but floors. Returns
+    comparisons: of `compare.compare`. The best row has the highest mean of all but floors, and but
+    other tools, whose means are over other genes, unless nothing else is compared. Returns
     DataFrame: PLACE, `best` and `row` (what tells them apart), KEYS of the best, `differ`, `mean`,
     `difference` of the row to the best, `low`, `high`, `p_holm`, `n_patients`, `verdict`, `leak`,
     `holes`.
@@ -33,7 +34,7 @@ def to_best(comparisons):
     for key in DIFFER:  # b may be the best
         own = both["differ"].isin([key, "given", "floor"] if key == "loss" else [key])
         both[key] = both["b"].where(own, both[key])
-    best = both.sort_values("mean_b", ascending=False, kind="stable").drop_duplicates(PLACE)
+    best = highest(both, "mean_b").drop_duplicates(PLACE)
     of_best = both.reset_index().merge(best[KEYS], on=KEYS).sort_values("index", kind="stable")
     of_best["place"] = of_best.groupby(PLACE, sort=False).ngroup()
     of_best["kind"] = of_best["differ"].map([*DIFFER, "given", "floor"].index)
@@ -42,6 +43,15 @@ def to_best(comparisons):
     columns = [*KEYS, "differ", "a", "mean_a", "difference", "low", "high", "p_holm"]
     columns += ["n_patients", "verdict", "leak", "holes"]
     return of_best[columns].rename(columns={"a": "row", "mean_a": "mean"}).reset_index(drop=True)
+
+
+def highest(pairs, mean):
+    """`pairs` by their `mean`, the highest first, and behind them those with other tools: their
+    means are over the genes that a tool predicted, which may be the easier ones."""
+    order = (pairs["differ"] == "given") + 2 * is_given(pairs)
+    return pairs.assign(order=order).sort_values(
+        ["order", mean], ascending=[True, False], kind="stable"
+    )
 
 
 def _to_tools(pairs):

@@ -3,10 +3,11 @@
 import pandas as pd
 
 from spotrank.verdicts.compare import ALL, OTHER, UNTOLD, swapped
-from spotrank.verdicts.floors import OF_ALL, is_floor, is_given
+from spotrank.verdicts.floors import OF_ALL, is_floor, is_given, is_partial
 
 FLOOR, TOOL = " (floor)", " (given)"  # behind the name of a floor, or of another tool
 NONE = "–"  # in place of what they have not
+MEAN = "mean"  # the column of all cohorts of a split
 STYLE = (
     "body{font-family:sans-serif;margin:1em} table{border-collapse:collapse} "
     "th,td{padding:.3em .8em;text-align:right;border-bottom:1px solid #ccc} "
@@ -43,10 +44,12 @@ def wide(summary, metric="spearman"):
         for values in (f"{metric}_mean", "leak", "holes")
     )
     leaks, holes = leaks.fillna(""), holes.fillna("")
-    if _varies(summary, "cohort") and not several:
-        numbers["mean"] = numbers.mean(axis=1, skipna=False)
+    of_split = column.groupby(summary["split"], sort=False).unique()
+    for split, own in of_split[of_split.map(len) > 1].items():
+        mean = f"{MEAN}, {split}" if several else MEAN
+        numbers[mean] = numbers[own].mean(axis=1, skipna=False)
         for marks in (leaks, holes):
-            marks["mean"] = marks.apply(lambda row: next(filter(None, row), ""), axis=1)
+            marks[mean] = marks[own].apply(lambda row: next(filter(None, row), ""), axis=1)
     return numbers, leaks, holes
 
 
@@ -85,7 +88,8 @@ def verdicts(numbers, comparisons):
     be told apart.
     """
     said = _told(comparisons)
-    of_split, cohort = said["cohort"] + ", " + said["split"], said["cohort"].replace(ALL, "mean")
+    cohort = said["cohort"].replace(ALL, MEAN)
+    of_split = cohort + ", " + said["split"]
     said = said.assign(
         column=cohort.mask(of_split.isin(numbers.columns), of_split),
         loss=said["a"],
@@ -134,15 +138,17 @@ def _untold(numbers, said, within):
 
 def notes(marks, sign="†"):
     """What the signs in a table say, a sentence each; marks: their text, by column."""
-    said = {column: sorted(set(marks[column]) - {""}) for column in marks if column != "mean"}
+    own = [column for column in marks if column.split(", ")[0] != MEAN]
+    said = {column: sorted(set(marks[column]) - {""}) for column in own}
     return [f"{sign} {column}: {text}." for column, texts in said.items() for text in texts]
 
 
 def ceilings(summary):
     """What sampling noise leaves to be reached, and how much of that is, a sentence a cohort and
-    split; floors and rows that leak aside."""
-    sound = ~is_floor(summary) & summary["spearman_share"].notna() & (summary["leak"] == "")
-    rows, keys = summary[sound], ("encoder", "panel", "head", "auxiliary")
+    split; floors and rows that leak, or lack genes that others have, aside."""
+    aside = is_floor(summary) | is_partial(summary) | (summary["leak"] != "")
+    rows = summary[~aside & summary["spearman_share"].notna()]
+    keys = ("encoder", "panel", "head", "auxiliary")
     named, said = [key for key in keys if _varies(rows, key)], []
     for (cohort, split), own in rows.groupby(["cohort", "split"], sort=False):
         where = cohort + (f", {split}" if _varies(summary, "split") else "")

@@ -126,7 +126,7 @@ class MadeBy:
             "samples": samples,
             "patients": {sample: self.study.patients[cohort][sample] for sample in samples},
             "scaling": self.study.config["genes"]["scaling"],
-            "leak": self.study.leak(cohort, split, int(fold), panel, encoder),
+            "leak": self.study.leak(cohort, split, int(fold), panel, encoder, head),
             "numbers": {stage: numbers(stage) for stage in ("ceiling", "score")},
         }
         return made_by | ({"sets": self.gene_sets} if self.files.gene_sets else {})

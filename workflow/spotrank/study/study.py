@@ -9,7 +9,7 @@ from spotrank.base.store import RESOURCES
 from spotrank.base.words import path_safe
 from spotrank.cohorts.sources import patients
 from spotrank.cohorts.sources.registry import SOURCES
-from spotrank.fitting.heads import OF_FLOORS
+from spotrank.fitting.heads import GIVEN, OF_FLOORS
 from spotrank.study import config as configs
 from spotrank.study import floors, given, grids, plans, units
 from spotrank.verdicts.summary import KEYS
@@ -217,10 +217,10 @@ class Study:
             return []
         return ["strank_table1"] + ["strank_table3"] * bool(self.synthetic["list_sizes"])
 
-    def leak(self, cohort, strategy, fold, panel, encoder):
-        """What a fold leaks, in words, or ''."""
+    def leak(self, cohort, strategy, fold, panel, encoder, head):
+        """What a fold leaks, in words, or ''; of other tools' training nothing is known."""
         plan = self.plans[cohort, strategy][fold]
-        said = [self.leaks[cohort, strategy][fold]]
+        said = [self.leaks[cohort, strategy][fold]] if head != GIVEN else []
         if self.panels[panel].get("samples") == "all" and "final" not in plan:
             said.append("genes chosen with the test samples in view")
         if encoder in self.trained_on:

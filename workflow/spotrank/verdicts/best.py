@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from spotrank.verdicts.floors import is_floor
+from spotrank.verdicts.floors import is_floor, is_partial
 from spotrank.verdicts.units import LEVEL, by_patient, grid, over_folds, student
 
 DRAWS = 10_000
@@ -31,7 +31,7 @@ def beside(summary, scores, persons):
             summary.loc[rows.index, "n_patients"] = of_t["n"]
             for end in ("low", "high"):
                 summary.loc[rows.index, f"{metric}_{end}"] = of_t[end]
-        whole = rows["n_lacking"] == rows.groupby("panel")["n_lacking"].transform("min")
+        whole = ~is_partial(rows)
         complete = np.isfinite(patients).all(1) & (rows["leak"] == "") & ~is_floor(rows) & whole
         for _, own in rows[complete].groupby("panel", sort=False):
             if patients.shape[1] > 1 and len(own) > 1:

@@ -6,6 +6,8 @@ is what is asked for.
 
 from itertools import product
 
+import numpy as np
+
 BEST = (10, 50, 200)
 OF_BEST = ("spearman", "pearson")
 LEAK = "_by_test_leak"  # ends the name of what is chosen on the test slide itself
@@ -26,15 +28,14 @@ def best(scores, of_slide):
 
     The best are those of the highest correlation in training, the same for either metric; those
     with LEAK have the highest score on the test slide itself, as papers choose them.
-    A gene without a correlation comes last. NaN where a panel has fewer than k genes, or nothing is
-    known of the training.
+    A gene without a correlation comes last, one that was not predicted or measured has no part. NaN
+    where there are fewer than k genes, or nothing is known of the training.
     """
-    size = of_slide["gene"].transform("size")
+    there = scores["mse"].notna()
+    size = of_slide["mse"].transform("count")
     trained = of_slide["train_pearson"].transform("count") > 0
-    place = {
-        name: of_slide[name].rank(method="first", ascending=False, na_option="bottom")
-        for name in ("train_pearson", *OF_BEST)
-    }
+    ranked = scores[["train_pearson", *OF_BEST]].fillna(-np.inf).where(there)
+    place = ranked.groupby(of_slide.ngroup()).rank(method="first", ascending=False)
     found = {}
     for metric, k in product(OF_BEST, BEST):
         for name, ranking in (("", "train_pearson"), (LEAK, metric)):
@@ -45,11 +46,10 @@ def best(scores, of_slide):
 
 def moran_correlation(scores, of_slide):
     """A gene's part in Pearson's correlation of observed and predicted Moran's I over genes: the
-    product of both in standard deviations."""
+    product of both in standard deviations; NaN of two genes, which always lie on a line."""
     both = ["moran_observed", "moran_predicted"]
     defined = scores[both].notna().all(axis=1)
     values = scores[both].where(defined)
     of_slide = values.groupby(of_slide.ngroup())
-    return ((values - of_slide.transform("mean")) / of_slide.transform("std", ddof=0)).prod(
-        axis=1, skipna=False
-    )
+    spread = of_slide.transform("std", ddof=0).where(of_slide.transform("count") > 2)
+    return ((values - of_slide.transform("mean")) / spread).prod(axis=1, skipna=False)

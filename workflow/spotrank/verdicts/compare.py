@@ -109,7 +109,7 @@ def _of_values(values, summary, pairs_of):
     """Yield comparisons of `values` of `by_patient`, of one cohort or all, without Holm's p."""
     rows = values.groupby(KEYS, sort=False).agg(n_genes=("n_genes", "max")).reset_index()
     rows = summary[[*KEYS, "leak", "holes", "n_seeds"]].merge(rows, on=KEYS)
-    over_all = _over_all(rows, values, summary["cohort"].nunique())
+    over_all = _over_all(rows, values, summary.groupby("split")["cohort"].nunique())
     for of_rows, of_values in ((rows, values), over_all):
         for place, own in of_rows.groupby(["cohort", "split"], sort=False):
             mine = of_values[(of_values["cohort"] == place[0]) & (of_values["split"] == place[1])]
@@ -117,14 +117,19 @@ def _of_values(values, summary, pairs_of):
 
 
 def _over_all(rows, values, n):
-    """`rows` and `values` of what each of `n` cohorts has, as if of one; none of a single one."""
+    """`rows` and `values` of what each cohort of a split has, as if of one; none of a single one.
+
+    n: how many cohorts each split has.
+    """
     keys = KEYS[1:]
     values = values.assign(fold=values["cohort"] + " " + values["fold"].astype(str), cohort=ALL)
     same = rows.groupby(keys, sort=False)
+    found = same["cohort"].nunique()
+    wanted = n.loc[found.index.get_level_values("split")].to_numpy()
     rows = same.agg(
         leak=("leak", _said), holes=("holes", _said), n_seeds=("n_seeds", "min"),
         n_genes=("n_genes", "max"),
-    )[(same["cohort"].nunique() == n) & (n > 1)]  # fmt: skip
+    )[(found == wanted) & (found > 1)]  # fmt: skip
     return rows.reset_index().assign(cohort=ALL), values.merge(rows.reset_index()[keys], on=keys)
 
 

@@ -9,12 +9,19 @@ SETTING = ["cohort", "split", "panel"]
 def is_floor(frame):
     """Whether each row is a floor; the nearest spots are none where no other head is fitted."""
     floors = frame["head"].isin(OF_FLOORS)
-    return floors & ~(floors.all() & (frame["head"] == "nearest"))
+    alone = (floors | is_given(frame)).all()
+    return floors & ~(alone & (frame["head"] == "nearest"))
 
 
 def is_given(frame):
     """Whether each row is of another tool's predictions."""
     return frame["head"] == GIVEN
+
+
+def is_partial(summary):
+    """Whether each row lacks genes that another of its cohort, split and panel has."""
+    lacking = summary["n_lacking"].where(summary["n_genes"] > 0)
+    return lacking > lacking.groupby([summary[key] for key in SETTING]).transform("min")
 
 
 def floors_of(frame, rows):

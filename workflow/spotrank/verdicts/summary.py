@@ -3,6 +3,7 @@
 import pandas as pd
 
 from spotrank.verdicts import columns
+from spotrank.verdicts.floors import is_given
 
 KEYS = ["cohort", "split", "encoder", "panel", "head", "loss", "auxiliary"]
 METRICS = ("spearman", "pearson", "pooled_spearman", "pooled_pearson", "spearman_given_depth")
@@ -28,7 +29,7 @@ def runs(scores):
     means = [*METRICS, *BESIDE, *columns.COLUMNS]
     scores = scores.assign(
         n_undefined=scores["spearman"].isna(),
-        n_lacking=scores["mse"].isna(),
+        n_lacking=scores["mean_count"].isna() | is_given(scores) & scores["mse"].isna(),
         **columns.columns(scores, [*keys, "sample"]),
     )
     for metric in CEILED:
