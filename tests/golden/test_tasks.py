@@ -152,7 +152,7 @@ def test_published_study(hest, name):
 
 
 def _of_leak(cell):
-    keys = ("cohort", "fold", "panel", "encoder")
+    keys = ("cohort", "fold", "panel", "encoder", "head")
     return {"strategy": cell["split"]} | {key: cell[key] for key in keys}
 
 
