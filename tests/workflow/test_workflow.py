@@ -81,6 +81,7 @@ def test_scores_have_the_ceilings_of_their_slides(finished, scores):
     assert told["ceiling_spearman"].min() < row["ceiling_spearman"] < told["ceiling_spearman"].max()
     for figure in ("ceilings", "genes_ceiling"):
         assert (finished / f"results/small/figures/{figure}.png").stat().st_size > 10_000
+        assert (finished / f"results/small/figures/{figure}.pdf").read_bytes().startswith(b"%PDF")
 
 
 def test_studies_share_ceilings(finished):

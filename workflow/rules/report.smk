@@ -26,6 +26,14 @@ CEILINGS = {
 }
 
 
+SOME = {  # figures that not every study has
+    **(COURSE if study.rankings else {}),
+    **(BESIDE if files.published else {}),
+    **(CEILINGS if any(source.simulated for source in study.sources.values()) else {}),
+}
+FIGURES = ["scores", "comparisons", "genes", "genes_ceiling", "training", *SOME]
+
+
 rule figures:
     input:
         published=rules.tables.output.published_tsv if files.published else [],
@@ -33,9 +41,9 @@ rule figures:
         comparisons=rules.tables.output.comparisons,
         histories=asked(fits("fits/history.parquet", "fit")),
     output:
-        **(COURSE if study.rankings else {}),
-        **(BESIDE if files.published else {}),
-        **(CEILINGS if any(source.simulated for source in study.sources.values()) else {}),
+        # for papers, which want no pixels
+        **{f"{name}_pdf": f"results/{study.name}/figures/{name}.pdf" for name in FIGURES},
+        **SOME,
         scores=report(
             f"results/{study.name}/figures/scores.png",
             category="Scores",

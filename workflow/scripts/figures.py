@@ -17,19 +17,22 @@ with job(snakemake.log[0]):
         for path in [*snakemake.input.histories, *snakemake.params.found]
     ]
     histories = pd.concat([pd.DataFrame(columns=figures.HISTORY), *histories])
-    style.save(figures.scores_by_loss(scores), snakemake.output.scores)
-    forest = comparisons.forest(read(snakemake.input.comparisons))
-    style.save(forest, snakemake.output.comparisons)
-    style.save(figures.genes(scores), snakemake.output.genes)
-    style.save(ceilings.below_ceiling(scores), snakemake.output.genes_ceiling)
-    style.save(figures.histories(histories), snakemake.output.training)
+    output = snakemake.output
+    drawn = {
+        "scores": figures.scores_by_loss(scores),
+        "comparisons": comparisons.forest(read(snakemake.input.comparisons)),
+        "genes": figures.genes(scores),
+        "genes_ceiling": ceilings.below_ceiling(scores),
+        "training": figures.histories(histories),
+    }
     if path := snakemake.input.published:
         beside = pd.read_csv(path, sep="\t", dtype={"number": str})
-        figure = figures.beside_published(beside, snakemake.params.metric[0])
-        style.save(figure, snakemake.output.published)
-    if "ceilings" in snakemake.output.keys():  # noqa: SIM118 (a list with names)
-        known = scores[scores["noise_free_spearman"].notna()]
-        style.save(ceilings.beside_noise_free(known), snakemake.output.ceilings)
-    if "auxiliary" in snakemake.output.keys():  # noqa: SIM118 (a list with names)
+        drawn["published"] = figures.beside_published(beside, snakemake.params.metric[0])
+    if "auxiliary" in output.keys():  # noqa: SIM118 (a list with names)
         with_genes = histories[histories["n_auxiliary"].groupby(histories["run"]).transform("any")]
-        style.save(figures.auxiliary_genes(with_genes), snakemake.output.auxiliary)
+        drawn["auxiliary"] = figures.auxiliary_genes(with_genes)
+    if "ceilings" in output.keys():  # noqa: SIM118 (a list with names)
+        known = scores[scores["noise_free_spearman"].notna()]
+        drawn["ceilings"] = ceilings.beside_noise_free(known)
+    for name, figure in drawn.items():
+        style.save(figure, output[name], output[f"{name}_pdf"])

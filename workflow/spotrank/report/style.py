@@ -1,5 +1,7 @@
 """What figures share: colours, a grid of panels, titles, files."""
 
+from pathlib import Path
+
 import matplotlib
 
 matplotlib.use("Agg")
@@ -59,7 +61,12 @@ def best_loss(scores):
     return mean.fillna(-np.inf).idxmax()
 
 
-def save(figure, path):
-    with whole(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=150)
+def save(figure, *paths):
+    """Write a figure as each path's suffix says: `.png`, or `.pdf` for papers."""
+    for path in paths:
+        form = Path(path).suffix[1:]
+        # no time in it: equal figures are equal files
+        about = {"CreationDate": None} if form == "pdf" else None
+        with whole(path) as temporary:
+            figure.savefig(temporary, format=form, dpi=150, metadata=about)
     plt.close(figure)
