@@ -1,6 +1,7 @@
 """What spatialdata itself says; `test_library.py` runs this in an environment of its own.
 
-answers.py LAYOUTS OUT: writes OUT/golden.json, what the library makes of transformations and where
+answers.py LAYOUTS OUT [PREDICTED]: writes OUT/predicted.json, what it reads of the store PREDICTED;
+OUT/golden.json, what the library makes of transformations and where
 it puts the elements of the stores in LAYOUTS, and stores of all its formats, OUT/*.zarr, with
 OUT/places.json, where it puts the rows of their tables in px of their picture.
 """
@@ -137,7 +138,22 @@ def write(out):
         yield name, answers
 
 
-def main(layouts, out):
+def predicted(store):
+    """Names, expression and centres in px of the slide of the patches of a store of predictions."""
+    data = read_zarr(store)
+    table = data["predictions"]
+    centres = get_centroids(data["patches"], "global").compute().loc[table.obs["instance_id"]]
+    return {
+        "barcodes": table.obs_names.tolist(),
+        "genes": table.var_names.tolist(),
+        "x": np.asarray(table.X).tolist(),
+        "centres": centres[["x", "y"]].to_numpy().tolist(),
+        "picture": list(data["he"].shape),
+    }
+
+
+def main(layouts, out, store):
+    (out / "predicted.json").write_text(json.dumps(predicted(store)))
     golden = {
         "transformations": [
             {"step": written, "axes": axes, "matrix": matrix.tolist()}
@@ -152,4 +168,4 @@ def main(layouts, out):
     (out / "places.json").write_text(json.dumps(dict(write(out))))
 
 
-main(Path(sys.argv[1]), Path(sys.argv[2]))
+main(*map(Path, sys.argv[1:]))

@@ -154,13 +154,19 @@ def _data(config, samples, cite):
 
 def _encoders(config, about, summary, cite):
     patches = config["patches"]
-    names = list(dict.fromkeys(_fitted(summary)["encoder"]))
-    said = [_encoder(name, about.get(name, {}), cite) for name in names]
     side = patches["size"] * patches["um_per_px"]
-    return (
-        f"Patches of {side:.4g} µm a side ({patches['size']} px of {patches['um_per_px']:.4g} µm) "
-        f"around each spot were embedded by {', '.join(said)}."
-    )
+    given = {name for own in config["cohorts"].values() for name in own.get("embeddings", {})}
+    names = list(dict.fromkeys(_fitted(summary)["encoder"]))
+    made = [_encoder(name, about.get(name, {}), cite) for name in names if name not in given]
+    said = []
+    if made:
+        said.append(
+            f"Patches of {side:.4g} µm a side ({patches['size']} px of {patches['um_per_px']:.4g} "
+            f"µm) around each spot were described by {', '.join(made)}."
+        )
+    if own := [name for name in names if name in given]:
+        said.append(f"Embeddings of the spots were given ({', '.join(own)}).")
+    return " ".join(said)
 
 
 def _encoder(name, about, cite):
