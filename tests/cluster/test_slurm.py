@@ -138,7 +138,9 @@ def test_only_rules_that_a_gpu_helps_ask_for_one(submitted):
         gpus = re.search(r"gres:gpu:fake:(\d+)", job.get("TresPerJob", "gres:gpu:fake:0"))[1]
         asked.setdefault(job["rule"], set()).add((job["Partition"], int(gpus)))
     assert asked.pop("fit") == asked.pop("embed") == {("gpu", 1)}
-    others = {"simulate", "pair", "ceiling", "panel", "floor", "score", "tables", "figures", "maps"}
+    others = {
+        "simulate", "pair", "ceiling", "panel", "floor", "score", "tables", "figures", "maps", "page",
+    }  # fmt: skip
     assert set(asked) == others
     assert set.union(*asked.values()) == {("cpu", 0)}
 
