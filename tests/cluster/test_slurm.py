@@ -139,7 +139,8 @@ def test_only_rules_that_a_gpu_helps_ask_for_one(submitted):
         asked.setdefault(job["rule"], set()).add((job["Partition"], int(gpus)))
     assert asked.pop("fit") == asked.pop("embed") == {("gpu", 1)}
     others = {
-        "simulate", "pair", "ceiling", "panel", "floor", "score", "tables", "figures", "maps", "page",
+        "simulate", "pair", "ceiling", "panel", "floor", "score", "tables", "figures", "maps",
+        "page",
     }  # fmt: skip
     assert set(asked) == others
     assert set.union(*asked.values()) == {("cpu", 0)}
