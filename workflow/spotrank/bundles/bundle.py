@@ -19,6 +19,7 @@ import pandas as pd
 from spotrank.base.provenance import digest
 from spotrank.base.store import InputError, whole
 from spotrank.bundles import home
+from spotrank.bundles.entry import spec_of
 from spotrank.encoders import loading, registry
 from spotrank.fitting import predict
 from spotrank.fitting.batches import blocks, slides_of
@@ -111,15 +112,6 @@ def read(folder):
         )
     contents = {name: _content(folder / name, about["sha256"].get(name)) for name in FILES}
     return Bundle(about, contents)
-
-
-def spec_of(about):
-    """The entry of a bundle's encoder, with the path of its weights on this machine; about: of
-    bundle.json."""
-    spec = about["encoder"]["spec"]
-    if not isinstance(spec, dict):
-        return spec
-    return spec | {"weights": str(Path(spec["weights"]).expanduser())}
 
 
 def _content(path, sha256):

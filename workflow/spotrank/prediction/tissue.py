@@ -2,7 +2,6 @@
 
 import numpy as np
 from scipy import ndimage
-from skimage import color, filters, morphology
 
 UM_PER_PX = 8  # of the thumbnail that tissue is looked for in ...
 SIDE = 5000  # ... whose longer side has at most so many px
@@ -30,6 +29,8 @@ def find(rgb, um_per_px):
     haze of stain and shades are smooth, however dark; or it is dense. Ink goes by its colour, and
     what has none (dust, edges of bubbles and cover slips) as a piece.
     """
+    from skimage import filters, morphology  # not for every start of a run
+
     ink = _ink(rgb, um_per_px)
     density = _filled(_optical_density(rgb), ink)  # else a pen's edges were texture
     mean = density.mean(2)
@@ -71,6 +72,8 @@ def _deviation(values, sigma):
 
 def _ink(rgb, um_per_px):
     """Which pixels are a pen's: its colour's core, and what of its colour touches that."""
+    from skimage import color, morphology
+
     hue, saturation, value = np.moveaxis(color.rgb2hsv(rgb), 2, 0)
     hue = hue * 360
     grey = saturation < 0.25

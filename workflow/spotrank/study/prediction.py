@@ -6,7 +6,7 @@ from pathlib import Path
 from spotrank.base import provenance
 from spotrank.base.store import InputError, in_a_line
 from spotrank.base.words import one_of
-from spotrank.bundles.bundle import spec_of
+from spotrank.bundles.entry import spec_of
 from spotrank.encoders import embed, registry
 from spotrank.prediction import slide
 from spotrank.prediction.places import path_of_spots
