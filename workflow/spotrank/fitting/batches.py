@@ -44,11 +44,12 @@ class Spots:
         return [key for key, own in vars(self).items() if key != "whole" and own is not None]
 
 
-def assemble(fold, gap_um, samples, spots, embeddings, genes):
+def assemble(fold, gap_um, samples, spots, embeddings, genes, pieces=None):
     """Join counts and embeddings by barcode; spots without an embedding are left out.
 
     fold, gap_um: see `split.parts`; samples: ids; spots: their AnnData of `pair`; embeddings: their
-    `(barcodes, vectors)`, or patches in place of vectors; genes: the panel, then auxiliary ones.
+    `(barcodes, vectors)`, or patches in place of vectors; genes: the panel, then auxiliary ones;
+    pieces: of `together.Together`.
     Raises `InputError` where nothing is in common, a gene is missing, or the dimensions of the
     embeddings differ.
     """
@@ -83,6 +84,7 @@ def assemble(fold, gap_um, samples, spots, embeddings, genes):
                 part=part,
                 sample=np.full(adata.n_obs, sample, object),
                 barcode=adata.obs_names.to_numpy(object),
+                piece=pieces and pieces(sample, place)[found],
             )
         )
     dimensions = {sample: part.x.shape[1:] for sample, part in zip(samples, joined, strict=True)}

@@ -32,11 +32,11 @@ def fit(
     the first, are the panel, all by default; the others are auxiliary, the most promising first;
     budget: bytes that the training may take, all that is free by default. What needs more is
     trained in chunks of runs; lengths: where `validation` is None, as nothing is held out, of
-    `final.lengths`; sums: `sums.Sums` that fits of the same pieces share. The order of the spots, the first weights and all chance depend on
-    the seed alone, so a run is the same in any company. A run stops after `patience` epochs without
-    a better validation loss (or Spearman, within tissues, mean over genes), and keeps the weights
-    of its best epoch. A head that is solved at once is a run for each of its labels, of the first
-    seed.
+    `final.lengths`; sums: `sums.Sums` that fits of the same pieces share. The order of the spots,
+    the first weights and all chance depend on the seed alone, so a run is the same in any company.
+    A run stops after `patience` epochs without a better validation loss (or Spearman, within
+    tissues, mean over genes), and keeps the weights of its best epoch. A head that is solved at
+    once is a run for each of its labels, of the first seed.
 
     Returns `(runs, parameters, history)`: DataFrame `loss, seed, epochs, best_epoch, n_auxiliary`;
     the best parameters with a leading axis of runs (and `centre`, `spread` of the embeddings);

@@ -32,16 +32,32 @@ class Inputs:
     encoders: dict
 
 
-def read(params, given, encoder, threads, known=None):
+class Reader:
+    """What reads the files of a fit; `pieces`: see `batches.assemble`."""
+
+    pieces = None
+
+    def spots(self, path):
+        """The AnnData of a sample's spots."""
+        return read_h5ad(path)
+
+    def embeddings(self, made_by, path, st):
+        """The `(barcodes, vectors)` of a sample; see `stored.read`, or `read_given` for None."""
+        return stored.read(path, made_by) if made_by else stored.read_given(path, st)
+
+
+def read(params, given, encoder, threads, known=None, reader=None):
     """The `Inputs` of a fit, or of a model's test.
 
     params: of `made_by.fit`; given: the job's input files by name; encoder: what the config calls
     it; threads: to read patches with; known: genes, number of the panel's and records of a model,
-    whose genes samples may lack. Raises `InputError` for what does not fit together.
+    whose genes samples may lack; reader: `together.Together`, where fits share what is read. Raises
+    `InputError` for what does not fit together.
     """
     genes, n_panel, parents = known or _genes(given, params["auxiliary"]["number"])
     options, encoders = dict(params["head"]["options"]), {}
-    samples, again = tee(map(read_h5ad, given.spots))
+    reader = reader or Reader()
+    samples, again = tee(map(reader.spots, given.spots))
     if known:
         samples = map(partial(_uncounted, genes), samples)
     if "st" in given.keys():  # noqa: SIM118 (a list with names)
@@ -53,15 +69,13 @@ def read(params, given, encoder, threads, known=None):
             encoders = {encoder: registry.decides(params["encoder"]) | of_weights}
         features = _patches(px, params, given, threads)
     else:
-        made_by = params["embeddings"]
-        features = (
-            stored.read(path, made_by) if made_by else stored.read_given(path, st)
-            for path, st in zip(given.embeddings, given.spots, strict=True)
-        )
+        read_of = partial(reader.embeddings, params["embeddings"])
+        features = map(read_of, given.embeddings, given.spots)
     if "floors" in options:
         embedded = features if given.embeddings else [None] * len(given.spots)
         features = map(partial(floors.features, options["floors"]), again, embedded)
-    spots = assemble(params["fold"], params["gap_um"], params["samples"], samples, features, genes)
+    of_fold = params["fold"], params["gap_um"], params["samples"]
+    spots = assemble(*of_fold, samples, features, genes, reader.pieces)
     files, made = [], given.spots
     for name in ("embeddings", "st", "metadata", "wsi", "patch_file", "weights"):
         own = given.get(name, [])

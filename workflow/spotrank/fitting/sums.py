@@ -1,6 +1,5 @@
 """Sums over spots, of which ridge regressions of all folds, panels and penalties follow."""
 
-from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,111 +7,143 @@ import torch
 
 AT_A_TIME = 4096  # spots in float64
 CONSTANT = 1e-12  # a spread below that part of the mean is none
-AWAY = 1e-7  # nor is one below that part of the mean's distance from the origin, by rounding
 
 
 @dataclass
 class Axes:
     """Principal axes of features standardised on some spots: their `centre (d,)`, `spread (d,)`,
     1 where they are constant, `values (k,)`, squares of the singular values, the largest first, and
-    `axes (k, d)`."""
+    `axes (k, d)`. There can be `most` of them; those lost to rounding are left out."""
 
     centre: torch.Tensor
     spread: torch.Tensor
     values: torch.Tensor
     axes: torch.Tensor
+    most: int
+
+
+@dataclass
+class Moments:
+    """Of `n` spots the means `x (d,)`, `y (g,)`, and about them Σxyᵀ `xy (d, g)` and Σy² `(g,)`."""
+
+    n: int
+    x: torch.Tensor
+    y: torch.Tensor
+    xy: torch.Tensor
+    yy: torch.Tensor
+
+    @classmethod
+    def of(cls, x, y):
+        mean, of_targets = (own.mean(0, dtype=torch.float64) for own in (x, y))
+        xy = yy = 0
+        for some, own in zip(x.split(AT_A_TIME), y.split(AT_A_TIME), strict=True):
+            own = own - of_targets
+            xy, yy = xy + (some - mean).mT @ own, yy + own.square().sum(0)
+        return cls(len(x), mean, of_targets, xy, yy)
+
+    def __add__(self, other):
+        """Of the spots of both."""
+        n = self.n + other.n
+        x, y, share = other.x - self.x, other.y - self.y, other.n / n
+        return Moments(
+            n,
+            self.x + x * share,
+            self.y + y * share,
+            self.xy + other.xy + torch.outer(x, y) * (self.n * share),
+            self.yy + other.yy + y.square() * (self.n * share),
+        )
+
+
+class Features:
+    """What is known of features, whatever the targets: `squares` of pieces, and the `last` axes."""
+
+    def __init__(self):
+        self.squares, self.last = {}, (None, None)
 
 
 class Sums:
-    """Sums over the pieces of `batches.Side`s, each piece's taken once, about an `origin (d,)`,
-    by default the mean of the first side.
+    """Sums over the pieces of `batches.Side`s, each piece's taken once, in float64.
 
-    A piece is of spots that every side has all or none of. Products of float32 are exact in float64
-    and summed there, so nothing is lost but where a mean lies far from the origin.
+    A piece is of spots that every side has all or none of. Products of float32 are exact in
+    float64. Sums are about the piece's own means, so that means far from 0 cost no digit, and
+    added as Chan, Golub and LeVeque (1983) do.
     """
 
-    def __init__(self, origin=None):
-        self.origin = origin
-        self.squares, self.products, self.last = {}, {}, (None, None)
+    def __init__(self, features=None):
+        self.features, self.known = features or Features(), {}
 
-    def of_other_targets(self):
-        """The same sums of features, for sides with the same pieces and other targets."""
-        own = copy(self)
-        own.products = {}
-        return own
-
-    def of_squares(self, side):
-        """Σxxᵀ `(d, d)`."""
-        return self._total(side, self.squares, lambda x, y: [x.mT @ x])[0]
-
-    def of_products(self, side):
-        """Σx `(d,)`, Σy `(g,)`, Σy² `(g,)` and Σxyᵀ `(d, g)`."""
-        return self._total(
-            side, self.products, lambda x, y: [x.sum(0), y.sum(0), y.square().sum(0), x.mT @ y]
-        )
-
-    def _total(self, side, known, of_block):
-        if self.origin is None:
-            self.origin = side.x.mean(0, dtype=torch.float64)
-        total = None
-        for piece in np.unique(side.piece):
-            if piece not in known:
-                rows = torch.as_tensor(np.flatnonzero(side.piece == piece), device=side.x.device)
-                known[piece] = _sum(
-                    of_block(side.x[some].double() - self.origin, side.target[some].double())
-                    for some in rows.split(AT_A_TIME)
-                )
-            total = _sum([known[piece]], total)
+    def moments(self, side):
+        """The `Moments` of a side."""
+        pieces = self._pieces(side)
+        total = pieces[0]
+        for own in pieces[1:]:
+            total = total + own
         return total
+
+    def squares(self, side, mean):
+        """Σ(x - mean)(x - mean)ᵀ `(d, d)`."""
+        total = torch.zeros(2 * mean.shape, dtype=mean.dtype, device=mean.device)
+        for piece, own in zip(np.unique(side.piece), self._pieces(side), strict=True):
+            known = self.features.squares
+            if piece not in known:
+                x = side.x[_rows(side, piece)]
+                known[piece] = sum(
+                    (some - own.x).mT @ (some - own.x) for some in x.split(AT_A_TIME)
+                )
+            total += known[piece]
+            total.addr_(own.x - mean, own.x - mean, alpha=own.n)
+        return total
+
+    def _pieces(self, side):
+        for piece in set(np.unique(side.piece)) - set(self.known):
+            rows = _rows(side, piece)
+            self.known[piece] = Moments.of(side.x[rows], side.target[rows])
+        return [self.known[piece] for piece in np.unique(side.piece)]
 
     def axes(self, side):
         """The `Axes` of a side's features."""
         pieces = tuple(np.unique(side.piece))
-        if self.last[0] != pieces:
+        if self.features.last[0] != pieces:
             few = len(side) <= side.x.shape[1]
-            self.last = pieces, _axes_of_rows(side) if few else self._axes_of_sums(side)
-        return self.last[1]
+            self.features.last = pieces, _axes_of_rows(side) if few else self._axes_of_sums(side)
+        return self.features.last[1]
 
     def _axes_of_sums(self, side):
-        mean = self.of_products(side)[0] / len(side)
-        gram = self.of_squares(side).addr(mean, mean, alpha=-len(side))
-        spread = (gram.diagonal() / len(side)).clamp(min=0).sqrt()
-        none = spread <= CONSTANT * (self.origin + mean).abs() + AWAY * mean.abs()
-        spread[none] = 1
-        gram = gram.div_(spread).div_(spread[:, None])
-        gram[none], gram[:, none] = 0, 0
-        values, vectors = _largest_first(gram)
-        return Axes(self.origin + mean, spread, values, vectors.mT)
+        centre = self.moments(side).x
+        gram = self.squares(side, centre)
+        spread, varies = _spread((gram.diagonal() / len(side)).sqrt(), centre)
+        values, vectors = _largest_first(gram.div_(spread).div_(spread[:, None]))
+        return Axes(centre, spread, values, vectors.mT, min(varies, len(side) - 1))
 
-    def squared_error(self, side, weight, bias):
-        """Mean squared error on a side of predictions `x @ weight + bias`."""
-        x, y, yy, xy = self.of_products(side)
-        bias = bias[0] + self.origin @ weight
-        of_squares = (weight * (self.of_squares(side) @ weight)).sum(0)
-        total = of_squares + yy + len(side) * bias**2
-        total += 2 * (bias * (x @ weight - y) - (weight * xy).sum(0))
-        return float(total.mean()) / len(side)
+    def squared_errors(self, side, solutions):
+        """Mean squared error on a side of each prediction `x @ weight + bias`."""
+        own = self.moments(side)
+        squares = self.squares(side, own.x)
+        for weight, bias in solutions:
+            off = own.x @ weight + bias[0] - own.y
+            total = (weight * (squares @ weight - 2 * own.xy)).sum(0) + own.yy
+            yield float((total / own.n + off.square()).mean())
 
 
-def _sum(parts, total=None):
-    """The sums of `parts`, lists of tensors, added to those of `total`."""
-    for part in parts:
-        if total is None:
-            total = [own.clone() for own in part]
-        else:
-            for own, more in zip(total, part, strict=True):
-                own += more
-    return total
+def _rows(side, piece):
+    return torch.as_tensor(np.flatnonzero(side.piece == piece), device=side.x.device)
 
 
 def _axes_of_rows(side):
     """As many axes as spots at most, of their products with one another."""
     x = side.x.double()
-    centre, spread = x.mean(0), x.std(0, correction=0)
-    spread[spread <= CONSTANT * centre.abs()] = 1
+    centre = x.mean(0)
+    spread, varies = _spread(x.std(0, correction=0), centre)
     x = (x - centre) / spread
     values, vectors = _largest_first(x @ x.mT)
-    return Axes(centre, spread, values, (vectors.mT @ x) / values.sqrt()[:, None])
+    return Axes(centre, spread, values, (vectors.mT @ x) / values.sqrt()[:, None],
+                min(varies, len(x) - 1))  # fmt: skip
+
+
+def _spread(spread, centre):
+    """1 in place of none, and the number of features that vary."""
+    varies = spread > CONSTANT * centre.abs()
+    return spread.where(varies, 1), int(varies.sum())
 
 
 def _largest_first(gram):

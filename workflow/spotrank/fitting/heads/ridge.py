@@ -51,7 +51,7 @@ class Ridge(Head):
             train = train + validation
         found = Decomposition(train, self.pca, self.intercept)
         if self.alpha == "hest":
-            alpha = 100 / (len(found.values) * self.n_genes)
+            alpha = 100 / (found.n_components * self.n_genes)
         elif self.alpha not in ("validation", "inner"):
             alpha = self.alpha
         elif penalty is not None:
@@ -95,14 +95,14 @@ class Ridge(Head):
 
         worth = [0] * len(self.ALPHAS)
         for found, held_out in folds:
-            by_sums = monitor is squared_error
-            x = None if by_sums else held_out.x.double()
-            for i, alpha in enumerate(self.ALPHAS):
-                weight, bias = found.solution(alpha * found.unit)
-                if by_sums:
-                    worth[i] += held_out.sums.squared_error(held_out, weight, bias)
-                else:
-                    worth[i] += float(monitor((x @ weight + bias)[None], held_out))
+            solutions = (found.solution(alpha * found.unit) for alpha in self.ALPHAS)
+            if monitor is squared_error:
+                own = held_out.sums.squared_errors(held_out, solutions)
+            else:
+                x = held_out.x.double()
+                own = (float(monitor((x @ weight + bias)[None], held_out))
+                       for weight, bias in solutions)  # fmt: skip
+            worth = [before + more for before, more in zip(worth, own, strict=True)]
         return self.ALPHAS[worth.index(min(worth))]
 
     def score(self, parameters, x, place, generator=None):
@@ -113,14 +113,13 @@ class Decomposition:
     """What ridge regressions of all alphas share. `unit` is the mean squared singular value."""
 
     def __init__(self, side, pca, intercept):
-        found = side.sums.axes(side)
-        k = min(pca or len(found.values), len(found.values))
+        found, moments = side.sums.axes(side), side.sums.moments(side)
+        self.n_components = min(pca or found.most, found.most)
         self.centre, self.spread = found.centre, found.spread
-        self.values, self.axes = found.values[:k], found.axes[:k]
-        x, y, _, xy = side.sums.of_products(side)
-        self.offset = y / len(side) * intercept
-        self.projected = self.axes @ (xy.addr(x, y, alpha=-1 / len(side)) / self.spread[:, None])
-        self.unit = float(self.values.mean())
+        self.values, self.axes = found.values[: self.n_components], found.axes[: self.n_components]
+        self.offset = moments.y * intercept
+        self.projected = self.axes @ (moments.xy / self.spread[:, None])
+        self.unit = float(self.values.sum()) / max(1, self.n_components)
 
     def solution(self, alpha):
         """`weight (d, n_genes), bias (1, n_genes)`, of features as they are."""
