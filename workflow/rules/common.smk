@@ -104,9 +104,21 @@ def memory_of_lot(wildcards, input, attempt):
 
 def memory_of_scores(wildcards, input, attempt):
     """Resource: `memory` of the largest of a lot's cells."""
-    least = memory(2000, 20)
     cells = [sum(thing["input"].values(), []) for thing in scores_of(*wildcards)]
-    return max(least(wildcards, own, attempt) for own in cells)
+    return max(memory_listed(files)(wildcards, input, attempt) for files in cells)
+
+
+def memory_listed(paths):
+    """Resource function: `memory` of files that lists among the input name."""
+
+    def ask(wildcards, input, attempt):
+        for path in input:
+            Path(
+                path
+            ).stat()  # raises where it is yet to come, as Snakemake expects of inputs alone
+        return memory(2000, 20)(wildcards, paths, attempt)
+
+    return ask
 
 
 def minutes(n):
@@ -135,16 +147,22 @@ def folds_of(wildcards):
     return [{key: wildcards[key] for key in CELL[:-1]} | {"fold": fold} for fold in folds]
 
 
-def cohort_of(wildcards, sample):
-    return split.cohort_of(fold_of(wildcards), wildcards.cohort, sample)
+def tissues_of(wildcards, *parts):
+    """`(cohort, sample)` of `samples_of`."""
+    samples = samples_of(wildcards, *parts)
+    fold = fold_of(wildcards)
+    return tuple((split.cohort_of(fold, wildcards.cohort, sample), sample) for sample in samples)
 
 
 def spots_of(*parts):
     """Input function: spots of the samples of a fold's `parts`, or of all that it may look at."""
-    return lambda wildcards: [
-        f"results/spots/{cohort_of(wildcards, sample)}/{sample}.h5ad"
-        for sample in samples_of(wildcards, *parts)
-    ]
+    return lambda wildcards: spots(tissues_of(wildcards, *parts))
+
+
+@cache
+def spots(tissues):
+    """Paths, the same list each time: many cells share it."""
+    return [f"results/spots/{cohort}/{sample}.h5ad" for cohort, sample in tissues]
 
 
 def of_final(wildcards, files):
@@ -241,7 +259,7 @@ def input_of_fit(cell):
     return {
         **features_of(cell),
         "spots": spots_of("train", "validation", "test")(cell),
-        "panel": expand(rules.panel.output, **cell),
+        "panel": [rules.panel.output[0].format(**cell)],
         "ranking": expand(ranking_of(cell), **cell),
     }
 
@@ -303,10 +321,9 @@ def features_of_tested(wildcards):
 
 def features_of(wildcards, parts=("train", "validation", "test")):
     """Embeddings of the samples of a fold's `parts`, if any, or what their patches are cut from."""
-    samples = samples_of(wildcards, *parts)
-    samples = tuple((cohort_of(wildcards, sample), sample) for sample in samples)
     on_patches = study.trains_on_patches(wildcards.encoder, wildcards.head)
-    return features(wildcards.cohort, wildcards.encoder, on_patches, samples)
+    tissues = tissues_of(wildcards, *parts)
+    return features(wildcards.cohort, wildcards.encoder, on_patches, tissues)
 
 
 @cache

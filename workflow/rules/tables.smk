@@ -73,7 +73,7 @@ rule tables:
     conda:
         "../../envs/report.yaml"
     resources:
-        mem_mb=lambda wildcards, attempt: memory(2000, 20)(wildcards, asked(SCORES), attempt),
+        mem_mb=memory_listed(asked(SCORES)),
         runtime=minutes(30),
     params:
         config=study.config,

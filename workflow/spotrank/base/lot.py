@@ -11,12 +11,14 @@ import time
 from pathlib import Path
 
 from spotrank.base.store import InputError, write_texts
+from spotrank.base.words import as_list
 
 
 def make(output, things, is_kept, make_one):
     """Make what is to be made of a lot, and list its files at `output`.
 
-    things: each with `output`, its files as `{name: path}`; is_kept: whether the files of one,
+    things: each with `output`, its files as `{name: path}`, and `input`, paths of those that it is
+    made of, by name; is_kept: whether the files of one,
     which are all there, are what is asked, or an `InputError` where one is damaged; make_one: makes
     one. One that ends in an `InputError` does not keep the others from being made; all that was
     said is raised at the end.
@@ -28,7 +30,7 @@ def make(output, things, is_kept, make_one):
     began = time.monotonic()
     for done, thing in enumerate(wanted, start=1):
         try:
-            for path in thing["output"].values():  # or a new part might be taken for the old one's
+            for path in _paths(thing["output"]):  # or a new part might be taken for the old one's
                 Path(path).unlink(missing_ok=True)
             make_one(thing)
         except InputError as error:
@@ -38,7 +40,7 @@ def make(output, things, is_kept, make_one):
         logging.info("%d of %d made, about %.0f s left: %s", done, len(wanted), left, name)
     if said:
         raise InputError("\nError: ".join(dict.fromkeys(said)))
-    paths = [path for thing in things for path in thing["output"].values()]
+    paths = [path for thing in things for path in _paths(thing["output"])]
     write_texts({output: json.dumps({path: _seen(path) for path in paths}, indent=0)})
 
 
@@ -55,12 +57,21 @@ def forget(lists):
 
 
 def _stands(thing, is_kept):
-    """Whether a thing is there and is what is asked."""
+    """Whether a thing is there, no older than what it is made of, and is what is asked."""
+    made, given = ([Path(path) for path in _paths(thing[key])] for key in ("output", "input"))
     try:
-        return all(map(Path.exists, map(Path, thing["output"].values()))) and is_kept(thing)
+        if not all(path.exists() for path in made):
+            return False
+        since = min(path.stat().st_mtime_ns for path in made)
+        return all(path.stat().st_mtime_ns <= since for path in given) and is_kept(thing)
     except InputError as error:
         logging.info("%s", error)
         return False
+
+
+def _paths(named):
+    """Files of `{name: path or paths}`."""
+    return [path for own in named.values() for path in as_list(own)]
 
 
 def _seen(path):
