@@ -1,7 +1,11 @@
 """What ridges of one cohort, split and encoder share, whatever their folds and panels."""
 
+import json
+
 import numpy as np
 
+from spotrank.fitting.heads import HEADS
+from spotrank.fitting.heads.ridge import Ridge
 from spotrank.fitting.inputs import Reader
 from spotrank.fitting.sums import Features, Sums
 from spotrank.genes import panel
@@ -10,16 +14,31 @@ from spotrank.spots.split import parts, samples_of
 PARTS = ("train", "validation", "test")
 
 
+RIDGES = {name for name, head in HEADS.items() if getattr(head, "func", head) is Ridge}
+
+
+def of(fits):
+    """The `Together` of a lot's fits if they are ridges, else None, for they have little to share.
+
+    fits: each with `made_by`, of `made_by.fit`, and `input`, lists of paths by name.
+    """
+    if not all(fit["made_by"]["head"]["head"] in RIDGES for fit in fits):
+        return None
+    folds = {json.dumps(fit["made_by"]["fold"]): fit["made_by"]["fold"] for fit in fits}
+    panels = {path for fit in fits for path in fit["input"]["panel"]}
+    return Together(folds.values(), fits[0]["made_by"]["gap_um"], panels)
+
+
 class Together(Reader):
     """Each file is read once, each piece of the spots is summed once, however many fits they give.
 
-    folds: all of the split; gap_um: see `split.parts`; panels: paths of all panels, of whose genes
+    folds: those of the fits; gap_um: see `split.parts`; panels: paths of theirs, of whose genes
     alone the counts are kept in memory.
     """
 
     def __init__(self, folds, gap_um, panels):
         self.folds, self.gap_um = folds, gap_um
-        self.genes = sorted(set().union(*(panel.load(path)[0] for path in panels)))
+        self.genes = set().union(*(panel.load(path)[0] for path in panels))
         self.known, self.numbers, self.features, self.of_genes = {}, {}, Features(), {}
 
     def spots(self, path):
