@@ -1,6 +1,7 @@
 """Ridge from sums of pieces, against scikit-learn and against sums of the whole."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from hypothesis import given, settings
@@ -10,13 +11,15 @@ from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from test_fit import TRAINING, predictions, spots
-from test_heads import joined
+from test_heads import joined as of_both
 
-from spotrank.fitting import fit
+from spotrank.base.store import read_h5ad
+from spotrank.fitting import fit, together
 from spotrank.fitting.batches import Side, Spots
 from spotrank.fitting.monitors import squared_error
 from spotrank.fitting.sums import Moments, Sums
 from spotrank.fitting.together import Together
+from spotrank.genes import panel
 from spotrank.spots import split
 
 
@@ -88,17 +91,17 @@ def test_ridge_is_scikit_learns_of_any_shape(change, n, d, pca):
     head = "ridge", {"alpha": 2.0, "pca": pca}
     _, ours, _ = fit.fit(train, validation, {}, [0], head, TRAINING, "library")
     reduced = [PCA(pca, svd_solver="full")] if pca else []
-    theirs = make_pipeline(StandardScaler(), *reduced, Ridge(2.0)).fit(*joined(train, validation))
+    theirs = make_pipeline(StandardScaler(), *reduced, Ridge(2.0)).fit(*of_both(train, validation))
     expected = theirs.predict(test.x.astype(float))
     np.testing.assert_allclose(predictions(ours, head, test)[0], expected, atol=1e-6)
 
 
 def of_panel(found, genes):
     """Spots of some samples in one, with the counts of a panel."""
-    together = {
+    joined = {
         key: np.concatenate([getattr(own, key) for own in found]) for key in found[0].of_spots()
     }
-    return Spots(**together | {"counts": together["counts"][:, genes]})
+    return Spots(**joined | {"counts": joined["counts"][:, genes]})
 
 
 FOLDS = {
@@ -133,13 +136,13 @@ RIDGES = [
 def test_what_ridges_share_changes_none(folds, scaling):
     """Against each alone: folds, panels and heads in turn, of the same sums."""
     samples = {name: spots(i, n=90, d=12, genes=6, tissues=1) for i, name in enumerate("abcd")}
-    together, n_fits = Together(folds, 0.05, []), 0
+    shared, n_fits = Together(folds, 0.05, []), 0
     for fold in folds:
         parts = {part: [] for part in ("train", "validation")}
         for name in dict.fromkeys(fold["train"] + fold["validation"]):
             own = samples[name]
             own.tissue[:], own.sample[:] = ord(name), name
-            own.piece = together.pieces(name, own.place)
+            own.piece = shared.pieces(name, own.place)
             of_fold = split.parts(fold, name, own.place, 0.05)
             for part, found in parts.items():
                 found.append(own[of_fold == part])
@@ -150,10 +153,34 @@ def test_what_ridges_share_changes_none(folds, scaling):
                     continue
                 ours, theirs = (
                     fit.fit(train, validation, {}, [0], head, TRAINING, scaling, sums=sums)[1]
-                    for sums in (together.sums(genes), None)
+                    for sums in (shared.sums(genes), None)
                 )
                 for key, value in theirs.items():
                     torch.testing.assert_close(ours[key], value, rtol=1e-8, atol=1e-9)
                 n_fits += 1
     assert n_fits >= 4 * len(folds)
-    assert 0 < len(together.features.squares) <= len(together.numbers)
+    assert 0 < len(shared.features.squares) <= len(shared.numbers)
+
+
+def fits(*heads):
+    made_by = {"fold": FOLDS["slides"][0], "gap_um": 0}
+    return [
+        {"made_by": made_by | {"head": {"head": head}}, "input": {"panel": []}} for head in heads
+    ]
+
+
+def test_ridges_alone_are_fitted_together():
+    assert together.of(fits("ridge", "linear")) is None
+    shared = together.of(fits("ridge", "hest_bench"))
+    assert len(shared.folds) == 1
+
+
+def test_a_file_is_read_once_and_its_panels_genes_kept(cohort, tmp_path):
+    st, paths = cohort / "st/SIM1.h5ad", [tmp_path / "a.tsv", tmp_path / "b.tsv"]
+    genes = list(read_h5ad(st).var_names[[1, 4]])
+    panel.save(pd.DataFrame({"gene": genes, "score": 1.0}), paths[0], {})
+    paths[1].write_text("damaged")  # which its own fits are to say
+    shared = Together([], 0, paths)
+    read = shared.spots(st)
+    assert shared.spots(st) is read
+    assert list(read.var_names) == genes

@@ -1,9 +1,11 @@
 """What ridges of one cohort, split and encoder share, whatever their folds and panels."""
 
 import json
+from contextlib import suppress
 
 import numpy as np
 
+from spotrank.base.store import InputError
 from spotrank.fitting.heads import HEADS
 from spotrank.fitting.heads.ridge import Ridge
 from spotrank.fitting.inputs import Reader
@@ -38,7 +40,10 @@ class Together(Reader):
 
     def __init__(self, folds, gap_um, panels):
         self.folds, self.gap_um = folds, gap_um
-        self.genes = set().union(*(panel.load(path)[0] for path in panels))
+        self.genes = set()
+        for path in panels:
+            with suppress(InputError):  # damaged: the fits to that panel will say so, no others
+                self.genes |= set(panel.load(path)[0])
         self.known, self.numbers, self.features, self.of_genes = {}, {}, Features(), {}
 
     def spots(self, path):

@@ -119,7 +119,7 @@ class Decomposition:
         self.values, self.axes = found.values[: self.n_components], found.axes[: self.n_components]
         self.offset = moments.y * intercept
         self.projected = self.axes @ (moments.xy / self.spread[:, None])
-        self.unit = float(self.values.sum()) / max(1, self.n_components)
+        self.unit = float(self.values.sum() / self.n_components)
 
     def solution(self, alpha):
         """`weight (d, n_genes), bias (1, n_genes)`, of features as they are."""
