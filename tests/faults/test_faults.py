@@ -173,15 +173,3 @@ def test_spoiled_cell(finished, copy, kind, spoil):
     assert mine <= again
     assert all(FIT in path for path in again), again
     assert tables(copy) == tables(finished)
-
-
-def test_a_cell_that_fails_leaves_the_others(copy, tmp_path):
-    """They are made, and kept when it is mended."""
-    gone = copy / OUTPUTS["embeddings"]
-    spoilt(gone, "embeddings", "truncated")
-    shutil.rmtree(copy / "results/small/fits")
-    printed, code = snakemake(copy, SMALL, "--keep-going")
-    assert code == 1
-    floors = inodes(copy, "fits")
-    assert floors
-    assert all("/none/" in str(path) and "/floor/" in str(path) for path in floors) or floors
