@@ -105,7 +105,7 @@ def make(folder, name, task, d):
         adata.uns["pixel_size_um"] = 1.0
         adata.write_h5ad(folder / f"{sample}.h5ad")
         with h5py.File(folder / f"{sample}.x.h5", "w") as file:
-            file["embeddings"] = hidden @ mix + rng.standard_normal(d, "f4")
+            file["embeddings"] = hidden @ mix + 0.3 * rng.standard_normal(d, "f4")
             file["barcode"] = list(obs.index)
             file.attrs.update(n_spots=n, made_by=json.dumps(MADE_BY))
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from scipy import linalg
 
 AT_A_TIME = 4096  # spots in float64
 CONSTANT = 1e-12  # a spread below that part of the mean is none
@@ -100,19 +101,19 @@ class Sums:
             self.known[piece] = Moments.of(side.x[rows], side.target[rows])
         return [self.known[piece] for piece in np.unique(side.piece)]
 
-    def axes(self, side):
-        """The `Axes` of a side's features."""
-        pieces = tuple(np.unique(side.piece))
-        if self.features.last[0] != pieces:
-            few = len(side) <= side.x.shape[1]
-            self.features.last = pieces, _axes_of_rows(side) if few else self._axes_of_sums(side)
+    def axes(self, side, number=None):
+        """The `Axes` of a side's features, or the first `number`."""
+        asked = number, *np.unique(side.piece)
+        if self.features.last[0] != asked:
+            of = _axes_of_rows if len(side) <= side.x.shape[1] else self._axes_of_sums
+            self.features.last = asked, of(side, number)
         return self.features.last[1]
 
-    def _axes_of_sums(self, side):
+    def _axes_of_sums(self, side, number):
         centre = self.moments(side).x
         gram = self.squares(side, centre)
         spread, varies = _spread((gram.diagonal() / len(side)).sqrt(), centre)
-        values, vectors = _largest_first(gram.div_(spread).div_(spread[:, None]))
+        values, vectors = _largest_first(gram.div_(spread).div_(spread[:, None]), number)
         return Axes(centre, spread, values, vectors.mT, min(varies, len(side) - 1))
 
     def squared_errors(self, side, solutions):
@@ -129,13 +130,13 @@ def _rows(side, piece):
     return torch.as_tensor(np.flatnonzero(side.piece == piece), device=side.x.device)
 
 
-def _axes_of_rows(side):
+def _axes_of_rows(side, number):
     """As many axes as spots at most, of their products with one another."""
     x = side.x.double()
     centre = x.mean(0)
     spread, varies = _spread(x.std(0, correction=0), centre)
     x = (x - centre) / spread
-    values, vectors = _largest_first(x @ x.mT)
+    values, vectors = _largest_first(x @ x.mT, number)
     return Axes(centre, spread, values, (vectors.mT @ x) / values.sqrt()[:, None],
                 min(varies, len(x) - 1))  # fmt: skip
 
@@ -146,8 +147,13 @@ def _spread(spread, centre):
     return spread.where(varies, 1), int(varies.sum())
 
 
-def _largest_first(gram):
+def _largest_first(gram, number):
     """Eigenvalues above what rounding leaves of none `(k,)`, and their vectors `(n, k)`."""
-    values, vectors = torch.linalg.eigh(gram)
-    rank = int((values > values[-1] * len(gram) * torch.finfo(values.dtype).eps).sum())
+    n = len(gram)
+    if number is None or 2 * number > n or gram.is_cuda:
+        values, vectors = torch.linalg.eigh(gram)
+    else:
+        some = linalg.eigh(gram.numpy(), subset_by_index=(n - number, n - 1))
+        values, vectors = map(torch.from_numpy, some)
+    rank = int((values > values[-1] * n * torch.finfo(values.dtype).eps).sum())
     return values.flip(0)[:rank], vectors.flip(1)[:, :rank]

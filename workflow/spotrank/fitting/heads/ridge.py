@@ -113,7 +113,7 @@ class Decomposition:
     """What ridge regressions of all alphas share. `unit` is the mean squared singular value."""
 
     def __init__(self, side, pca, intercept):
-        found, moments = side.sums.axes(side), side.sums.moments(side)
+        found, moments = side.sums.axes(side, pca), side.sums.moments(side)
         self.n_components = min(pca or found.most, found.most)
         self.centre, self.spread = found.centre, found.spread
         self.values, self.axes = found.values[: self.n_components], found.axes[: self.n_components]
