@@ -39,6 +39,8 @@ def complete(folder):
         path: path.stat().st_ino
         for path in outputs
         if path.is_file() and path.name[0] != "." and str(path.relative_to(folder)) not in unsure
+        # a fit's predictions are its last file
+        if "fits" not in path.parts or path.with_name("predictions.h5").exists()
         if path.name != "status.html"  # each run writes its own
     }
 

@@ -88,7 +88,7 @@ def test_studies_share_ceilings(finished):
     """One job a sample; where counts are scaled by the panel, one a fold and sample."""
     other = SMALL | {"study": "other", "losses": ["mse"], "seeds": [0]}
     printed, _ = snakemake(finished, other, "--dry-run")
-    assert jobs(printed)["score"] == 6  # of each fold the losses, the floors, and the nearest
+    assert jobs(printed)["score"] == 4  # of each fold the losses, and the floors
     assert not {"ceiling", "ceiling_of_panel"} & set(jobs(printed))
     other |= {"genes": SMALL["genes"] | {"scaling": "panel"}}
     printed, _ = snakemake(finished, other, "--dry-run")
@@ -242,7 +242,7 @@ def test_second_run_has_nothing_to_do(finished):
         ({"spots": {"min_genes": 30}}, {"pair": 3, "panel": 2, "fit": 2}, ["simulate", "embed"]),
         (
             {"genes": {"number": 5}},
-            {"panel": 2, "fit": 2, "floor": 4},
+            {"panel": 2, "fit": 2, "floor": 2},
             ["simulate", "pair", "embed"],
         ),
         ({"patches": {"um_per_px": 0.6}}, {"pair": 3, "embed": 3, "fit": 2}, ["simulate"]),

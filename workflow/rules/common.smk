@@ -1,13 +1,15 @@
 import json
 from collections import Counter
+from functools import cache
 from pathlib import Path
 
 import pandas as pd
 
 from snakemake.exceptions import WorkflowError
+from snakemake.iocontainers import Wildcards
 from snakemake.logging import logger
 
-from spotrank.base import provenance
+from spotrank.base import lot, provenance
 from spotrank.base.code import code_hash, numbers
 from spotrank.base.store import InputError
 from spotrank.base.words import as_list
@@ -22,8 +24,9 @@ from spotrank.spots import pair, split
 from spotrank.study import bundle as bundles
 from spotrank.study import cost, floors, given, plans, prediction, units
 from spotrank.study.files import Files
+from spotrank.study.lots import Lots
 from spotrank.study.made_by import MadeBy
-from spotrank.study.study import Study
+from spotrank.study.study import CELL, Study
 
 folder_of_runs = config.pop("folder", None)  # no part of a study: `snakemake samples` looks there
 
@@ -40,7 +43,9 @@ try:
 except InputError as error:
     raise WorkflowError(str(error)) from None
 made_by = MadeBy(study, files)
+lots = Lots(study)
 if workflow.is_main_process:
+    lot.forget(lots.lists)
     logger.info(cost.in_words(study))
     for remark in study.remarks:
         logger.warning(remark)
@@ -57,6 +62,7 @@ wildcard_constraints:
     head="[^/]+",
     auxiliary="[^/]+",
     fold="[0-9]+",
+    lot="[^/]+",
     slide="[^/]+",
     sampling="uniform|imbalanced",
     thinning="[0-9.]+",
@@ -89,6 +95,32 @@ def memory_of_fit(wildcards, input, attempt):
     return memory(least, 20, "spots", "embeddings")(wildcards, input, attempt)
 
 
+def memory_of_lot(wildcards, input, attempt):
+    """Resource: `memory_of_fit` of the largest of a lot's fits."""
+    fits = [thing["input"] for thing in fits_of(*wildcards)]
+    fits = {(*own["spots"], *own.get("embeddings", own.get("st"))): own for own in fits}
+    return max(memory_of_fit(wildcards, own, attempt) for own in fits.values())
+
+
+def memory_of_scores(wildcards, input, attempt):
+    """Resource: `memory` of the largest of a lot's cells."""
+    cells = [sum(thing["input"].values(), []) for thing in scores_of(*wildcards)]
+    return max(memory_listed(files)(wildcards, input, attempt) for files in cells)
+
+
+def memory_listed(paths):
+    """Resource function: `memory` of files that lists among the input name."""
+
+    def ask(wildcards, input, attempt):
+        for path in input:
+            Path(
+                path
+            ).stat()  # raises where it is yet to come, as Snakemake expects of inputs alone
+        return memory(2000, 20)(wildcards, paths, attempt)
+
+    return ask
+
+
 def minutes(n):
     """Resource function: `n`, and as much again when a job is tried again."""
     return lambda wildcards, attempt: attempt * n
@@ -109,16 +141,28 @@ def fold_of(wildcards):
     return study.plans[wildcards.cohort, wildcards.split][int(wildcards.fold)]
 
 
-def cohort_of(wildcards, sample):
-    return split.cohort_of(fold_of(wildcards), wildcards.cohort, sample)
+def folds_of(wildcards):
+    """The cells of all folds of a fit."""
+    folds = range(len(study.plans[wildcards.cohort, wildcards.split]))
+    return [{key: wildcards[key] for key in CELL[:-1]} | {"fold": fold} for fold in folds]
+
+
+def tissues_of(wildcards, *parts):
+    """`(cohort, sample)` of `samples_of`."""
+    samples = samples_of(wildcards, *parts)
+    fold = fold_of(wildcards)
+    return tuple((split.cohort_of(fold, wildcards.cohort, sample), sample) for sample in samples)
 
 
 def spots_of(*parts):
     """Input function: spots of the samples of a fold's `parts`, or of all that it may look at."""
-    return lambda wildcards: [
-        f"results/spots/{cohort_of(wildcards, sample)}/{sample}.h5ad"
-        for sample in samples_of(wildcards, *parts)
-    ]
+    return lambda wildcards: spots(tissues_of(wildcards, *parts))
+
+
+@cache
+def spots(tissues):
+    """Paths, the same list each time: many cells share it."""
+    return [f"results/spots/{cohort}/{sample}.h5ad" for cohort, sample in tissues]
 
 
 def of_final(wildcards, files):
@@ -153,6 +197,86 @@ def fits(name, *stages):
         for cell in study.cells
         if not stages or plans.stage(cell) in stages
     ]
+
+
+def lists_of_fits(cells):
+    """Lists of the lots that hold the fits of `cells`, or their files if no lot makes them."""
+    made = dict.fromkeys(
+        (
+            lots.fits(lots.keys[tuple(cell.values())])
+            if plans.stage(cell) == "fit"
+            else files.of_fit("fits/predictions.h5", **cell)
+        )
+        for cell in cells
+    )
+    return list(made)
+
+
+OF_FIT = ("weights.safetensors", "history.parquet", "predictions.h5")
+OF_SCORES = ("scores", "sets") if files.gene_sets else ("scores",)
+
+
+@cache
+def fits_of(*key):
+    """The fits of a lot, each with its `cell`, files of `input` and `output`, and `made_by`."""
+    return [
+        {
+            "cell": {name: str(value) for name, value in cell.items()},
+            "input": input_of_fit(Wildcards(fromdict=cell)),
+            "output": {kind.split(".")[0]: files.of_fit(f"fits/{kind}", **cell) for kind in OF_FIT},
+            "made_by": made_by.fit(**cell),
+        }
+        for cell in lots.of[key]
+    ]
+
+
+@cache
+def scores_of(*key):
+    """As `fits_of`, of the scores of a lot."""
+    return [
+        {
+            "cell": {name: value for name, value in cell.items()},
+            "input": input_of_score(Wildcards(fromdict=cell)),
+            "output": {kind: files.of_fit(f"scores/{kind}.parquet", **cell) for kind in OF_SCORES},
+            "made_by": made_by.score(**cell),
+        }
+        for cell in lots.of[key]
+    ]
+
+
+def together(things):
+    """Input files of the things of a lot by name, each once; no fits, whose lists stand for them."""
+    names = dict.fromkeys(name for thing in things for name in thing["input"])
+    return {
+        name: list(dict.fromkeys(path for thing in things for path in thing["input"].get(name, [])))
+        for name in names
+        if name != "predictions"
+    }
+
+
+def input_of_fit(cell):
+    """Input files of a fit by name."""
+    return {
+        **features_of(cell),
+        "spots": spots_of("train", "validation", "test")(cell),
+        "panel": [rules.panel.output[0].format(**cell)],
+        "ranking": expand(ranking_of(cell), **cell),
+    }
+
+
+def input_of_score(cell):
+    """Input files of a fit's scores by name."""
+    return {
+        "predictions": [files.of_fit("fits/predictions.h5", **cell)],
+        "spots": spots_of("test")(cell),
+        "sets": files.gene_sets,
+        "ceilings": ceilings_of(cell),
+    }
+
+
+def lists_of_scores():
+    """Lists of the scores of all lots."""
+    return [lots.scores(key) for key in lots.of]
 
 
 def synthetic_files(name):
@@ -197,11 +321,16 @@ def features_of_tested(wildcards):
 
 def features_of(wildcards, parts=("train", "validation", "test")):
     """Embeddings of the samples of a fold's `parts`, if any, or what their patches are cut from."""
-    encoder, head = wildcards.encoder, wildcards.head
-    samples = samples_of(wildcards, *parts)
-    samples = [(cohort_of(wildcards, sample), sample) for sample in samples]
-    if not study.trains_on_patches(encoder, head):
-        embedded = floors.embedded(study, wildcards.cohort, encoder)
+    on_patches = study.trains_on_patches(wildcards.encoder, wildcards.head)
+    tissues = tissues_of(wildcards, *parts)
+    return features(wildcards.cohort, wildcards.encoder, on_patches, tissues)
+
+
+@cache
+def features(cohort, encoder, on_patches, samples):
+    """`features_of` some `(cohort, sample)`."""
+    if not on_patches:
+        embedded = floors.embedded(study, cohort, encoder)
         own = samples if embedded else []
         return {
             "embeddings": [files.embeddings(cohort, embedded, sample) for cohort, sample in own]

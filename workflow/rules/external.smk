@@ -5,7 +5,7 @@ rule external:
         model=lambda wildcards: of_final(wildcards, rules.final.output),
         spots=spots_of("test"),
     output:
-        rules.fit.output.predictions,
+        PREDICTIONS,
     log:
         f"logs/{study.name}/external/{{cohort}}/{{split}}/{{encoder}}/{{panel}}/{{head}}/{{auxiliary}}/fold{{fold}}.log",
     wildcard_constraints:

@@ -16,11 +16,7 @@ rule final:
         spots=spots_of(),
         panel=rules.panel_of_all.output,
         ranking=lambda wildcards: ranking_of(wildcards, rules.panel_of_all.output),
-        folds=lambda wildcards: [
-            str(path)
-            for fold in range(len(study.plans[wildcards.cohort, wildcards.split]))
-            for path in expand(rules.fit.output.weights, fold=fold, **wildcards)
-        ],
+        lots=lambda wildcards: lists_of_fits(folds_of(wildcards)),
     output:
         f"{FINAL}/model.safetensors",
     log:
@@ -34,5 +30,8 @@ rule final:
         gpu=lambda wildcards: study.fit_uses_gpu(wildcards.head),
     params:
         final=lambda wildcards: made_by.final(**wildcards),
+        folds=lambda wildcards: [
+            files.of_fit("fits/weights.safetensors", **cell) for cell in folds_of(wildcards)
+        ],
     script:
         "../scripts/final.py"

@@ -1,31 +1,26 @@
-FIT = f"results/{study.name}/fits/{{cohort}}/{{split}}/{{encoder}}/{{panel}}/{{head}}/{{auxiliary}}/fold{{fold}}"
+PREDICTIONS = f"results/{study.name}/fits/{{cohort}}/{{split}}/{{encoder}}/{{panel}}/{{head}}/{{auxiliary}}/fold{{fold}}/predictions.h5"
 
 
+# the fits of a lot: its list is the one output, so that fits which are there outlive its job
 rule fit:
     input:
-        unpack(features_of),
-        spots=spots_of("train", "validation", "test"),
-        panel=rules.panel.output,
-        ranking=ranking_of,
+        unpack(lambda wildcards: together(fits_of(*wildcards))),
     output:
-        weights=f"{FIT}/weights.safetensors",
-        predictions=f"{FIT}/predictions.h5",
-        history=f"{FIT}/history.parquet",
+        f"results/{study.name}/lots/{{stage}}/{{cohort}}/{{split}}/{{lot}}.json",
     log:
-        f"logs/{study.name}/fit/{{cohort}}/{{split}}/{{encoder}}/{{panel}}/{{head}}/{{auxiliary}}/fold{{fold}}.log",
+        f"logs/{study.name}/{{stage}}/{{cohort}}/{{split}}/{{lot}}.log",
     wildcard_constraints:
-        split=rf"(?!{plans.FROM})[^/]+",
-        head=rf"(?!({'|'.join([*OF_FLOORS, GIVEN])})/)[^/]+",
+        stage="fit",
     conda:
         "../../envs/fit.yaml"
-    # one thread: folds run side by side, and sums come out the same on every machine's share
+    # one thread: lots run side by side, and sums come out the same on every machine's share
     threads: 1
     resources:
-        mem_mb=memory_of_fit,
+        mem_mb=memory_of_lot,
         runtime=minutes(240),
-        gpu=lambda wildcards: study.fit_uses_gpu(wildcards.head),
+        gpu=lambda wildcards: int(wildcards.stage == "fit"),
     params:
-        fit=lambda wildcards: made_by.fit(**wildcards),
+        fits=lambda wildcards: fits_of(*wildcards),
     script:
         "../scripts/fit.py"
 
@@ -33,5 +28,4 @@ rule fit:
 # a rule of its own: what a site says of `fit`, such as a partition with GPUs, is not for floors
 use rule fit as floor with:
     wildcard_constraints:
-        split=rf"(?!{plans.FROM})[^/]+",
-        head="|".join(OF_FLOORS),
+        stage="floor",

@@ -5,7 +5,7 @@ rule given:
         spots=spots_of("test"),
         panel=panel_of,
     output:
-        rules.fit.output.predictions,
+        PREDICTIONS,
     log:
         f"logs/{study.name}/given/{{cohort}}/{{split}}/{{encoder}}/{{panel}}/{{head}}/{{auxiliary}}/fold{{fold}}.log",
     wildcard_constraints:

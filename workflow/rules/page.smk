@@ -7,8 +7,7 @@ rule page:
         summary=rules.tables.output.summary,
         comparisons=rules.tables.output.comparisons,
         samples=rules.tables.output.samples,
-        histories=asked(fits("fits/history.parquet", "fit")),
-        predictions=asked(fits("fits/predictions.h5")),
+        lots=asked(lists_of_fits(study.cells)),
         tested=lambda wildcards: [path for own in files.tested().values() for path in own.values()],
     output:
         report(
@@ -27,6 +26,7 @@ rule page:
     params:
         cells={files.of_fit("fits/predictions.h5", **cell): cell for cell in study.cells},
         files=lambda wildcards: files.tested(),
+        histories=asked(fits("fits/history.parquet", "fit")),
         found=lambda wildcards: found(fits("fits/history.parquet", "fit")),
         look=page.look(),
         code=code_hash("page"),

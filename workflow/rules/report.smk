@@ -39,7 +39,7 @@ rule figures:
         published=rules.tables.output.published_tsv if files.published else [],
         scores=rules.tables.output.scores,
         comparisons=rules.tables.output.comparisons,
-        histories=asked(fits("fits/history.parquet", "fit")),
+        lots=asked(lists_of_fits(study.cells)),
     output:
         # for papers, which want no pixels
         **{f"{name}_pdf": f"results/{study.name}/figures/{name}.pdf" for name in FIGURES},
@@ -82,6 +82,7 @@ rule figures:
         mem_mb=memory(2000, 20),
         runtime=minutes(30),
     params:
+        histories=asked(fits("fits/history.parquet", "fit")),
         found=lambda wildcards: found(fits("fits/history.parquet", "fit")),
         metric=[published.read(path)[2] for path in files.published],
         code=code_hash("figures"),
@@ -94,9 +95,7 @@ rule maps:
         unpack(images_of),
         spots="results/spots/{cohort}/{sample}.h5ad",
         scores=rules.tables.output.scores,
-        predictions=lambda wildcards: expand(
-            rules.fit.output.predictions, **study.tested_in(wildcards.cohort, wildcards.sample)
-        ),
+        fit=lambda wildcards: lists_of_fits([study.tested_in(*wildcards)]),
     output:
         report(
             f"results/{study.name}/figures/maps/{{cohort}}/{{sample}}.png",
@@ -110,10 +109,13 @@ rule maps:
     conda:
         "../../envs/report.yaml"
     resources:
-        mem_mb=memory(2000, 10, "spots", "scores", "predictions"),
+        mem_mb=memory(2000, 10, "spots", "scores"),
         runtime=minutes(30),
     params:
-        fit=lambda wildcards: study.tested_in(wildcards.cohort, wildcards.sample),
+        fit=lambda wildcards: study.tested_in(*wildcards),
+        predictions=lambda wildcards: files.of_fit(
+            "fits/predictions.h5", **study.tested_in(*wildcards)
+        ),
         scaling=study.config["genes"]["scaling"],
         code=code_hash("maps"),
     script:

@@ -1,23 +1,18 @@
-SCORES = f"results/{study.name}/scores/{{cohort}}/{{split}}/{{encoder}}/{{panel}}/{{head}}/{{auxiliary}}/fold{{fold}}"
-
-
+# the scores of a lot, see `fit`
 rule score:
     input:
-        predictions=rules.fit.output.predictions,
-        spots=spots_of("test"),
-        sets=files.gene_sets,
-        ceilings=ceilings_of,
+        unpack(lambda wildcards: together(scores_of(*wildcards))),
+        fits=lambda wildcards: lists_of_fits(lots.of[tuple(wildcards)]),
     output:
-        **({"sets": f"{SCORES}/sets.parquet"} if files.gene_sets else {}),
-        scores=f"{SCORES}/scores.parquet",
+        f"results/{study.name}/lots/score/{{stage}}/{{cohort}}/{{split}}/{{lot}}.json",
     log:
-        f"logs/{study.name}/score/{{cohort}}/{{split}}/{{encoder}}/{{panel}}/{{head}}/{{auxiliary}}/fold{{fold}}.log",
+        f"logs/{study.name}/score/{{stage}}/{{cohort}}/{{split}}/{{lot}}.log",
     conda:
         "../../envs/fit.yaml"
     resources:
-        mem_mb=memory(2000, 20),
-        runtime=minutes(60),
+        mem_mb=memory_of_scores,
+        runtime=minutes(120),
     params:
-        score=lambda wildcards: made_by.score(**wildcards),
+        scores=lambda wildcards: scores_of(*wildcards),
     script:
         "../scripts/score.py"

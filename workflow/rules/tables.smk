@@ -22,14 +22,14 @@ rule splits:
         "../scripts/splits.py"
 
 
+SCORES = fits("scores/scores.parquet")
 SETS = fits("scores/sets.parquet") if files.gene_sets else []
 
 
 rule tables:
     input:
         published=files.published,
-        scores=asked(fits("scores/scores.parquet")),
-        sets=asked(SETS),
+        lots=asked(lists_of_scores()),
     output:
         **({"sets": f"results/{study.name}/tables/sets.tsv"} if SETS else {}),
         **(
@@ -73,16 +73,17 @@ rule tables:
     conda:
         "../../envs/report.yaml"
     resources:
-        mem_mb=memory(2000, 20),
+        mem_mb=memory_listed(asked(SCORES)),
         runtime=minutes(30),
     params:
         config=study.config,
+        scores=asked(SCORES),
         tables=[path for name, path in METADATA.items() if not study.sources[name].simulated],
         cells=lambda wildcards: made_by.cells(),
         marks_holes=study.marks_holes,
-        found=lambda wildcards: found(fits("scores/scores.parquet")),
+        found=lambda wildcards: found(SCORES),
         sets=lambda wildcards: found(SETS),
-        data=lambda wildcards: data_of(fits("scores/scores.parquet")),
+        data=lambda wildcards: data_of(SCORES),
         planned=study.n_folds,
         plans=study.plans,
         written={name: own["written"].to_dict() for name, own in study.samples.items()},

@@ -14,7 +14,7 @@ with job(snakemake.log[0]):
         read_parquet(path)
         .to_pandas()
         .assign(run=lambda frame, path=path: path + frame["seed"].astype(str))
-        for path in [*snakemake.input.histories, *snakemake.params.found]
+        for path in [*snakemake.params.histories, *snakemake.params.found]
     ]
     histories = pd.concat([pd.DataFrame(columns=figures.HISTORY), *histories])
     output = snakemake.output

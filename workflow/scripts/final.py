@@ -14,7 +14,9 @@ with job(snakemake.log[0]):
 
     torch.set_num_threads(snakemake.threads)
     began, params, output = provenance.now(), snakemake.params.final, snakemake.output[0]
-    found = inputs.read(params, snakemake.input, snakemake.wildcards.encoder, snakemake.threads)
+    found = inputs.read(
+        params, dict(snakemake.input.items()), snakemake.wildcards.encoder, snakemake.threads
+    )
     runs, parameters, _ = fit.fit(
         found.spots,
         None,
@@ -26,7 +28,7 @@ with job(snakemake.log[0]):
         (params["auxiliary"]["strategy"], params["auxiliary"]["options"]),
         found.n_panel,
         fit.budget(snakemake.resources.mem_mb),
-        final.lengths(snakemake.input.folds),
+        final.lengths(snakemake.params.folds),
     )
     line = predict.line(
         parameters, found.head, found.spots, found.n_panel, params["scaling"], len(runs)

@@ -15,7 +15,7 @@ with job(snakemake.log[0]):
     scores = scores[(scores[list(fit)] == pd.Series(fit)).all(axis=1)]
     loss, seed = style.best_loss(scores), scores["seed"].iloc[0]
     scores = scores.query("loss == @loss and seed == @seed and sample == @sample").set_index("gene")
-    predictions = snakemake.input.predictions[0]
+    predictions = snakemake.params.predictions
     with reading(predictions), h5py.File(predictions) as file:
         run = list(zip(file["loss"].asstr()[:], file["seed"][:], strict=True)).index((loss, seed))
         mine = file["sample"].asstr()[:] == sample

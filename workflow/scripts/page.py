@@ -18,7 +18,7 @@ with job(snakemake.log[0]):
         read(given.comparisons),
         page.read(given.samples),
         given.scores,
-        [*given.histories, *params.found],
+        [*params.histories, *params.found],
         page.read(given.published) if given.published else None,
         page.read(given.sets) if given.sets else None,
     )

@@ -20,7 +20,7 @@ with job(snakemake.log[0]):
     sets_of = {path: path.replace("scores.parquet", "sets.parquet") for path in params.cells}
     with_sets = "sets" in output.keys()  # noqa: SIM118 (a list with names)
     found = [path for path in params.found if not with_sets or sets_of[path] in params.sets]
-    paths = [*snakemake.input.scores, *found]
+    paths = [*params.scores, *found]
     known, gathered = trust.collect(
         output.provenance, params.config, params.cells, paths, params.marks_holes, params.tables
     )

@@ -78,6 +78,26 @@ def changed(path, stamped):
     return stamp(path)["sha256"] != stamped["sha256"]
 
 
+def differences(own, made_by, parents=(), seen=None):
+    """What a file's record `own` tells otherwise than now stands; nothing of a file that is sound.
+
+    made_by: `{'stage key': hash}` that are asked for; parents: records of the files of other stages
+    that it should be made of; seen: dict that keeps which inputs `changed`, for a next call.
+    Returns keys of `made_by`, paths of inputs that changed, and `stage path` of parents that were
+    made again.
+    """
+    seen = {} if seen is None else seen
+    other = [key for key in made_by if own["made_by"].get(key) != made_by[key]]
+    for file, stamped in own["inputs"].items():
+        key = file, stamped["sha256"]  # files may have seen different ones
+        if key not in seen:
+            seen[key] = changed(file, stamped)
+        if seen[key]:
+            other.append(file)
+    stages = {name: about for parent in parents for name, about in parent["stages"].items()}
+    return other + [name for name in stages if own["stages"].get(name) != stages[name]]
+
+
 def record(
     stage, output, paths, began, parents=(), made_by=None, encoders=None, samples=None
 ):  # fmt: skip

@@ -3,11 +3,13 @@
 import logging
 from copy import copy
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
 
 from spotrank.base.store import InputError
+from spotrank.fitting.sums import Sums
 from spotrank.scoring import metrics
 from spotrank.spots import expression
 from spotrank.spots.split import parts
@@ -20,7 +22,7 @@ class Spots:
     """Spots of some samples, a sample after the other: embeddings `x (n, d)` or patches
     `(n, px, px, 3)`, raw `counts (n, g)` of the panel, `library`, the counts over all genes `(n,)`,
     number of the `tissue`, `place` in µm `(n, 2)`, `part` of the fold, and ids; of chosen spots the
-    `whole` that they are of."""
+    `whole` that they are of; where fits share `sums.Sums`, numbers of their `piece`."""
 
     x: np.ndarray
     counts: np.ndarray
@@ -31,17 +33,23 @@ class Spots:
     sample: np.ndarray
     barcode: np.ndarray
     whole: "Spots | None" = None
+    piece: np.ndarray | None = None
 
     def __getitem__(self, chosen):
-        own = {key: value[chosen] for key, value in vars(self).items() if key != "whole"}
+        own = {key: getattr(self, key)[chosen] for key in self.of_spots()}
         return Spots(**own, whole=self.whole or self)
 
+    def of_spots(self):
+        """Names of what holds a row a spot."""
+        return [key for key, own in vars(self).items() if key != "whole" and own is not None]
 
-def assemble(fold, gap_um, samples, spots, embeddings, genes):
+
+def assemble(fold, gap_um, samples, spots, embeddings, genes, pieces=None):
     """Join counts and embeddings by barcode; spots without an embedding are left out.
 
     fold, gap_um: see `split.parts`; samples: ids; spots: their AnnData of `pair`; embeddings: their
-    `(barcodes, vectors)`, or patches in place of vectors; genes: the panel, then auxiliary ones.
+    `(barcodes, vectors)`, or patches in place of vectors; genes: the panel, then auxiliary ones;
+    pieces: of `together.Together`.
     Raises `InputError` where nothing is in common, a gene is missing, or the dimensions of the
     embeddings differ.
     """
@@ -76,6 +84,7 @@ def assemble(fold, gap_um, samples, spots, embeddings, genes):
                 part=part,
                 sample=np.full(adata.n_obs, sample, object),
                 barcode=adata.obs_names.to_numpy(object),
+                piece=pieces and pieces(sample, place)[found],
             )
         )
     dimensions = {sample: part.x.shape[1:] for sample, part in zip(samples, joined, strict=True)}
@@ -84,8 +93,7 @@ def assemble(fold, gap_um, samples, spots, embeddings, genes):
     return Spots(
         **{
             key: np.concatenate([getattr(part, key) for part in joined])
-            for key in vars(joined[0])
-            if key != "whole"
+            for key in joined[0].of_spots()
         }
     )
 
@@ -103,9 +111,10 @@ def parts_of(spots):
 
 
 class Side:
-    """Training or validation spots as tensors on the device; around: see `surroundings.around`."""
+    """Training or validation spots as tensors on the device; around: see `surroundings.around`;
+    sums: `Sums` that others share, whose pieces `spots` tell."""
 
-    def __init__(self, spots, x, n_panel, scaling, share, device, around=None):
+    def __init__(self, spots, x, n_panel, scaling, share, device, around=None, sums=None):
         panel = spots.counts[:, :n_panel]
         target = expression.target(spots.counts, expression.total(panel, spots.library, scaling))
         size = expression.size(panel, spots.library, scaling, share)
@@ -115,25 +124,35 @@ class Side:
         )
         self.x, self.around = torch.as_tensor(x, device=device), around
         self.sample, self.number = spots.sample, spots.tissue
+        self.sums, self.piece = sums or Sums(), spots.piece if sums else spots.tissue
         self._lay_out()
 
     def _lay_out(self):
-        """Number the slides anew, from 0, and rank the targets within each."""
+        """Number the slides anew, from 0."""
         device = self.x.device
         tissue = np.unique(self.number, return_inverse=True)[1]
         self.tissue = torch.as_tensor(tissue, device=device)
         self.slides = [torch.as_tensor(np.flatnonzero(tissue == t), device=device)
                        for t in range(tissue.max() + 1)]  # fmt: skip
-        self.rank = torch.empty_like(self.target)
+        self.__dict__.pop("rank", None)
+
+    @cached_property
+    def rank(self):
+        """Of the targets within each slide, as quantiles."""
+        rank = torch.empty_like(self.target)
         for slide in self.slides:
-            self.rank[slide] = (metrics.ranks(self.target[slide]) - 0.5) / len(slide)
+            rank[slide] = (metrics.ranks(self.target[slide]) - 0.5) / len(slide)
+        return rank
 
     def __len__(self):
         return len(self.x)
 
     def __add__(self, other):
         """The spots of both."""
-        return self._with(lambda key: _joined(getattr(self, key), getattr(other, key)))
+        own = self._with(lambda key: _joined(getattr(self, key), getattr(other, key)))
+        if self.sums is not other.sums:
+            own.sums, own.piece = Sums(), own.number
+        return own
 
     def __getitem__(self, rows):
         """Some of the spots, ranked among themselves; rows: an array of numbers."""
@@ -141,7 +160,7 @@ class Side:
 
     def _with(self, values):
         own = copy(self)
-        for key in ("x", "place", "counts", "target", "size", "sample", "number"):
+        for key in ("x", "place", "counts", "target", "size", "sample", "number", "piece"):
             setattr(own, key, values(key))
         own._lay_out()
         return own

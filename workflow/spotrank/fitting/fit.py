@@ -13,8 +13,8 @@ from spotrank.fitting import surroundings
 from spotrank.fitting.auxiliary import STRATEGIES
 from spotrank.fitting.batches import Side
 from spotrank.fitting.grid import Grid
+from spotrank.fitting.monitors import MONITORS, within_spearman_loss
 from spotrank.fitting.predict import head_for, scale_of, standardised
-from spotrank.scoring import metrics
 
 HISTORY = [
     "loss", "seed", "epoch", "train_loss", "validation_loss", "monitored", "n_auxiliary",
@@ -23,7 +23,7 @@ HISTORY = [
 
 def fit(
     train, validation, losses, seeds, head, training, scaling, auxiliary=("none", {}), n_panel=None,
-    budget=None, lengths=None,
+    budget=None, lengths=None, sums=None,
 ):  # fmt: skip
     """Train every loss with every seed, all runs at once, each until it stops by itself.
 
@@ -32,11 +32,11 @@ def fit(
     the first, are the panel, all by default; the others are auxiliary, the most promising first;
     budget: bytes that the training may take, all that is free by default. What needs more is
     trained in chunks of runs; lengths: where `validation` is None, as nothing is held out, of
-    `final.lengths`. The order of the spots, the first weights and all chance depend on
-    the seed alone, so a run is the same in any company. A run stops after `patience` epochs without
-    a better validation loss (or Spearman, within tissues, mean over genes), and keeps the weights
-    of its best epoch. A head that is solved at once is a run for each of its labels, of the first
-    seed.
+    `final.lengths`; sums: `sums.Sums` that fits of the same pieces share. The order of the spots,
+    the first weights and all chance depend on the seed alone, so a run is the same in any company.
+    A run stops after `patience` epochs without a better validation loss (or Spearman, within
+    tissues, mean over genes), and keeps the weights of its best epoch. A head that is solved at
+    once is a run for each of its labels, of the first seed.
 
     Returns `(runs, parameters, history)`: DataFrame `loss, seed, epochs, best_epoch, n_auxiliary`;
     the best parameters with a leading axis of runs (and `centre`, `spread` of the embeddings);
@@ -55,14 +55,13 @@ def fit(
     scaled = partial(standardised, **scaler)
     train, validation = (
         spots and Side(spots, scaled(spots.x), n_panel, scaling, share, device,
-                       surroundings.around(head, spots, scaled, device))
+                       surroundings.around(head, spots, scaled, device), sums)
         for spots in (train, validation)
     )  # fmt: skip
     losses = dict.fromkeys(head.labels) or losses
     epochs, penalty = lengths or (None, None)
     if hasattr(head, "solve"):
-        monitor = within_spearman_loss if training["monitor"] == "spearman" else squared_error
-        best = head.solve(train, validation, monitor, penalty)
+        best = head.solve(train, validation, MONITORS[training["monitor"]], penalty)
         labels = list(head.labels)
         runs = pd.DataFrame({"loss": labels, "seed": seeds[0], "epochs": 0, "best_epoch": 0})
         runs["n_auxiliary"] = 0
@@ -187,21 +186,3 @@ def _train(grid, train, validation, training, lengths=None):
     best = {key: value.cpu() for key, value in best.items()}
     retained = grid.auxiliary.retained(best).long().numpy()
     return runs.assign(epochs=epochs, best_epoch=best_epoch, n_auxiliary=retained), best, history
-
-
-def within_spearman_loss(score, side):
-    """Minus Spearman within each tissue, mean over tissues by spots and over genes `(runs,)`.
-
-    Of the scores `(runs, n_spots, n_genes)` with the target; what is undefined counts as 0.
-    """
-    total = score.new_zeros(len(score), dtype=torch.float64)
-    for slide in side.slides:
-        for run, own in enumerate(score):  # one at a time: ranks take much memory
-            rho = metrics.pearson(metrics.ranks(own[slide]), side.rank[slide, : own.shape[1]])
-            total[run] -= rho.nan_to_num().mean() * len(slide)
-    return total / len(side)
-
-
-def squared_error(score, side):
-    """Mean squared error `(runs,)`."""
-    return (score - side.target).square().mean((1, 2))

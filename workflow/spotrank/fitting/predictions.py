@@ -5,7 +5,7 @@ import json
 import h5py
 import numpy as np
 
-from spotrank.base.store import fixed_text, whole
+from spotrank.base.store import damaged, fixed_text, reading, whole
 from spotrank.fitting.batches import SPOTS_AT_A_TIME
 
 
@@ -37,3 +37,23 @@ def write(path, predicted, runs, spots, genes, calibration, record):
         for name, values in columns.items():
             file.create_dataset(name, data=values, fletcher32=True)
         file["record"] = json.dumps(record())
+
+
+def verify(path):
+    """Read all of a file of predictions, of which each part has a checksum; `InputError` if it is
+    damaged."""
+    with reading(path), h5py.File(path) as file:
+        for part in file.values():
+            for _ in part if part.ndim else [part[()]]:  # a run at a time
+                pass
+
+
+def verify_weights(path):
+    """`InputError` if a fit's weights are cut short."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "np"):
+            pass
+    except (SafetensorError, OSError) as error:
+        raise damaged(path, error) from None

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from spotrank.base.provenance import SEVERAL, changed, digest, of_scores, public, stamp
+from spotrank.base.provenance import SEVERAL, differences, digest, of_scores, public, stamp
 from spotrank.base.store import InputError, read_parquet
 
 
@@ -45,13 +45,7 @@ def check(cells, records):
         if own is None:
             found[path] = "does not say what made it"
             continue
-        other = [key for key in expected if own["made_by"].get(key) != expected[key]]
-        for file, stamped in own["inputs"].items():
-            key = file, stamped["sha256"]  # cells may have seen different ones
-            if key not in seen:
-                seen[key] = changed(file, stamped)
-            if seen[key]:
-                other.append(file)
+        other = differences(own, expected, seen=seen)
         if other:
             found[path] = f"is stale: {', '.join(other)} changed"
     sound = {path: records[path]["versions"] for path in cells if path not in found}

@@ -1,6 +1,7 @@
 """Score predictions: one row a gene, slide, loss and seed."""
 
 from contextlib import contextmanager
+from functools import lru_cache
 
 import h5py
 import numpy as np
@@ -141,9 +142,18 @@ def _opened(predictions, spots, scaling):
         yield file, genes, runs, slides
 
 
+@lru_cache(maxsize=64)
+def _observed(target, dtype, shape):
+    """Domains of what was measured; a job that scores many fits meets the same slides again."""
+    return domains.domains(np.frombuffer(target, dtype).reshape(shape, order="F"))
+
+
 def _agreement(predictions, slides):
     """`{sample: of each run, how far predicted and observed domains agree}`."""
-    observed = [domains.domains(slide.of_genes().target.numpy()) for slide in slides]
+    observed = []
+    for slide in slides:
+        target = slide.of_genes().target.numpy()
+        observed.append(_observed(target.tobytes("F"), target.dtype, target.shape))
     found = {slide.sample: [] for slide in slides}
     for scores in predictions:
         for slide, own in zip(slides, observed, strict=True):

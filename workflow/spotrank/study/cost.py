@@ -17,23 +17,19 @@ def gpu_hours(study):
     Spots are those that HEST-1k's metadata table counts; where it doesn't, there is no telling, and
     the result is None.
     """
-    spots = {}
-    for cohort, samples in study.samples.items():
-        if "spots_under_tissue" not in samples:
-            return None
-        spots[cohort] = pd.to_numeric(samples["spots_under_tissue"], errors="coerce")
-        if spots[cohort].isna().any():
-            return None
+    counted = spots(study)
+    if any(own.isna().any() for own in counted.values()):
+        return None
     embedded = {
         encoder for encoder, head, _ in study.fits if not study.trains_on_patches(encoder, head)
     }
     embedding = sum(
         START * len(own) + own.sum() * seconds_a_patch(study.encoders[encoder])
-        for cohort, own in spots.items()
+        for cohort, own in counted.items()
         for encoder in embedded
         if study.uses_gpu(encoder) and not study.is_given(cohort, encoder)
     )
-    counted = {cohort: own.to_dict() for cohort, own in spots.items()}
+    counted = {cohort: own.to_dict() for cohort, own in counted.items()}
     fitting = sum(
         START + of_fit(study, counted, cell)
         for cell in study.cells
@@ -44,6 +40,16 @@ def gpu_hours(study):
         steps = options["epochs"] * 2 * options["spots"] / 256  # two patients, as published
         fitting += len(study.synthetic_parts) * len(study.synthetic_losses) * steps * STEP
     return embedding / 3600, fitting / 3600
+
+
+def spots(study):
+    """`{cohort: numbers of spots by sample}`, NaN where the metadata table does not count them."""
+    return {
+        cohort: pd.to_numeric(
+            samples.get("spots_under_tissue", pd.Series(index=samples.index)), errors="coerce"
+        )
+        for cohort, samples in study.samples.items()
+    }
 
 
 def seconds_a_patch(spec):

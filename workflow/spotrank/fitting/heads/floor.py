@@ -20,13 +20,15 @@ class Floor(Ridge):
         """Parameters `(floors, …)`; weights of other floors' columns are 0."""
         import torch
 
+        from spotrank.fitting.sums import Sums
+
         of_column = [i for i, floor in enumerate(self.labels) for _ in FLOORS[floor]]
         solved = []
         for i in range(len(self.labels)):
             own = torch.as_tensor(of_column, device=train.x.device) == i
             sides = copy(train), copy(validation)
             for side in filter(None, sides):
-                side.x = side.x * own
+                side.x, side.sums = side.x * own, Sums()
             known = None if penalty is None else penalty[i : i + 1]
             found = super().solve(*sides, monitor, known)
             solved.append(found | {"weight": found["weight"] * own[:, None]})

@@ -10,7 +10,7 @@ class Ridge(Head):
     """Ridge regression of the target in closed form, every alpha from one decomposition.
 
     Features are standardised on the spots that it is fitted to, and reduced to `pca` principal
-    components if given.
+    components if given. All but a choice by Spearman follows from the sides' `sums`.
 
     alpha: penalty; 'validation' to choose it there by the study's `monitor`; 'inner' to choose it
     by inner folds over the patients of all spots that train or validate, or over samples of one
@@ -51,7 +51,7 @@ class Ridge(Head):
             train = train + validation
         found = Decomposition(train, self.pca, self.intercept)
         if self.alpha == "hest":
-            alpha = 100 / (len(found.size) * self.n_genes)
+            alpha = 100 / (found.n_components * self.n_genes)
         elif self.alpha not in ("validation", "inner"):
             alpha = self.alpha
         elif penalty is not None:
@@ -91,12 +91,18 @@ class Ridge(Head):
 
     def _best(self, folds, monitor):
         """The one of ALPHAS that is best in the mean over `folds`."""
+        from spotrank.fitting.monitors import squared_error
+
         worth = [0] * len(self.ALPHAS)
         for found, held_out in folds:
-            x = held_out.x.double()
-            for i, alpha in enumerate(self.ALPHAS):
-                weight, bias = found.solution(alpha * found.unit)
-                worth[i] += float(monitor((x @ weight + bias)[None], held_out))
+            solutions = (found.solution(alpha * found.unit) for alpha in self.ALPHAS)
+            if monitor is squared_error:
+                own = held_out.sums.squared_errors(held_out, solutions)
+            else:
+                x = held_out.x.double()
+                own = (float(monitor((x @ weight + bias)[None], held_out))
+                       for weight, bias in solutions)  # fmt: skip
+            worth = [before + more for before, more in zip(worth, own, strict=True)]
         return self.ALPHAS[worth.index(min(worth))]
 
     def score(self, parameters, x, place, generator=None):
@@ -107,22 +113,16 @@ class Decomposition:
     """What ridge regressions of all alphas share. `unit` is the mean squared singular value."""
 
     def __init__(self, side, pca, intercept):
-        import torch
-
-        x, y = side.x.double(), side.target.double()
-        self.centre, self.spread = x.mean(0), x.std(0, correction=0)
-        self.spread[self.spread <= 1e-12 * self.centre.abs()] = 1
-        self.offset = y.mean(0) * intercept
-        x = (x - self.centre) / self.spread
-        left, size, right = torch.linalg.svd(x, full_matrices=False)
-        rank = int((size > size[0] * 1e-12).sum())
-        k = min(pca or rank, rank)
-        self.size, self.right = size[:k], right[:k]
-        self.projected = left[:, :k].mT @ (y - self.offset)
-        self.unit = float(self.size.square().mean())
+        found, moments = side.sums.axes(side, pca), side.sums.moments(side)
+        self.n_components = min(pca or found.most, found.most)
+        self.centre, self.spread = found.centre, found.spread
+        self.values, self.axes = found.values[: self.n_components], found.axes[: self.n_components]
+        self.offset = moments.y * intercept
+        self.projected = self.axes @ (moments.xy / self.spread[:, None])
+        self.unit = float(self.values.sum() / self.n_components)
 
     def solution(self, alpha):
         """`weight (d, n_genes), bias (1, n_genes)`, of features as they are."""
-        shrunk = (self.size / (self.size.square() + alpha))[:, None] * self.projected
-        weight = (self.right.mT @ shrunk) / self.spread[:, None]
+        shrunk = self.projected / (self.values + alpha)[:, None]
+        weight = (self.axes.mT @ shrunk) / self.spread[:, None]
         return weight, (self.offset - self.centre @ weight)[None]

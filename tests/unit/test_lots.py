@@ -1,0 +1,138 @@
+"""Lots: which cells one job makes, and that it makes no more than it must."""
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from spotrank.base import lot
+from spotrank.base.store import InputError, whole
+from spotrank.study import lots
+from spotrank.study.study import Study
+
+HEADS = ["linear", "ridge", "hest_bench", "low_rank", "finetune"]
+
+
+def config(patients, heads, floors):
+    own = {"source": "simulated", "patients": patients, "spots": 40, "genes": 60}
+    return {
+        "study": "small",
+        "cohorts": {"a": own, "b": own | {"seed": 2}},
+        "encoders": ["stain_statistics", {"model": "test_vit", "weights": "random"}],
+        "genes": {"number": [5, 10]},
+        "losses": ["mse"],
+        "heads": heads,
+        "floors": floors,
+    }
+
+
+@settings(deadline=None, max_examples=15, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    st.integers(2, 4),
+    st.lists(st.sampled_from(HEADS), unique=True),
+    st.sampled_from([[], ["depth", "nearest"]]),
+)
+def test_every_cell_is_in_one_lot(patients, heads, floors):
+    study = Study(config(patients, ["mlp", *heads], floors))
+    found = lots.Lots(study)
+    cells = [tuple(cell.values()) for own in found.of.values() for cell in own]
+    assert sorted(cells) == sorted(tuple(cell.values()) for cell in study.cells)
+    assert len(set(found.lists)) == 2 * len(found.of)
+    for (stage, cohort, split, name), own in found.of.items():
+        assert {(cell["cohort"], cell["split"]) for cell in own} == {(cohort, split)}
+        assert len({cell["head"] in ("floor", "nearest") for cell in own}) == 1, stage
+        assert name.startswith("ridge-") or len({cell["fold"] for cell in own}) == 1
+        assert all(cell["head"] != "finetune" for cell in own) or len(own) == 1
+
+
+def test_ridges_of_all_folds_make_a_lot():
+    found = lots.Lots(Study(config(3, ["ridge", "hest_bench"], [])))
+    own = found.of["fit", "a", "leave_one_patient_out", "ridge-stain_statistics"]
+    assert len(own) == 3 * 2 * 2  # folds, panels, heads
+
+
+def test_what_takes_long_comes_alone(monkeypatch):
+    study = Study(config(2, ["linear"], []))
+    together = len(lots.Lots(study).of)
+    monkeypatch.setattr(lots, "SECONDS", lots.LEAST)
+    assert len(lots.Lots(study).of) == len(study.cells) > together
+
+
+@pytest.fixture
+def things(tmp_path):
+    source = tmp_path / "source"
+    source.write_text("x")
+    os.utime(source, (0, 0))
+    return [
+        {"input": {"source": [str(source)]}, "output": {"out": str(tmp_path / f"{name}/out")}}
+        for name in "abc"
+    ]
+
+
+def write(thing):
+    with whole(thing["output"]["out"]) as path:
+        path.write_text("sound")
+
+
+def is_sound(thing):
+    return Path(thing["output"]["out"]).read_text() == "sound"
+
+
+def inodes(things):
+    paths = [Path(thing["output"]["out"]) for thing in things]
+    return [path.stat().st_ino if path.exists() else None for path in paths]
+
+
+def test_a_killed_job_goes_on(things, tmp_path):
+    def killed(thing):
+        if thing is things[2]:
+            raise KeyboardInterrupt
+        write(thing)
+
+    output = tmp_path / "lot.json"
+    with pytest.raises(KeyboardInterrupt):
+        lot.make(output, things, is_sound, killed)
+    assert not output.exists()
+    before = inodes(things)
+    lot.make(output, things, is_sound, write)
+    assert output.exists()
+    assert inodes(things)[:2] == before[:2]
+    assert None not in inodes(things)
+
+
+def test_one_that_fails_leaves_the_others(things, tmp_path):
+    def fails(thing):
+        if thing is things[1]:
+            raise InputError("b: is odd; mend it.")
+        write(thing)
+
+    with pytest.raises(InputError, match="b: is odd; mend it"):
+        lot.make(tmp_path / "lot.json", things, is_sound, fails)
+    assert not (tmp_path / "lot.json").exists()
+    assert [own is None for own in inodes(things)] == [False, True, False]
+
+
+@pytest.mark.parametrize("what", ["deleted", "damaged", "older"])
+def test_one_that_does_not_stand_is_made_alone(things, tmp_path, what):
+    output = tmp_path / "lot.json"
+    lot.make(output, things, is_sound, write)
+    lot.forget([output])
+    assert output.exists()
+    before, path = inodes(things), Path(things[1]["output"]["out"])
+    if what == "deleted":
+        path.unlink()
+    elif what == "damaged":
+        path.write_text("spoilt")
+    else:
+        os.utime(path, (0, 0))
+        own = tmp_path / "own"
+        own.write_text("x")
+        things[1]["input"]["own"] = [str(own)]
+    lot.forget([output])
+    assert not output.exists()
+    made = []
+    lot.make(output, things, is_sound, lambda thing: (made.append(thing), write(thing)))
+    assert made == [things[1]]
+    assert [inodes(things)[i] for i in (0, 2)] == [before[0], before[2]]

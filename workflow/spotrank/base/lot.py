@@ -1,0 +1,80 @@
+"""A lot: what one job makes, each thing only where it is not there as it should be.
+
+The job's one output is the list of the lot's files, written when all are there: a job that is
+killed loses the thing that it was at. A run begins with `forget`, so that to delete a file is to
+have it made again.
+"""
+
+import json
+import logging
+import time
+from pathlib import Path
+
+from spotrank.base.store import InputError, write_texts
+from spotrank.base.words import as_list
+
+
+def make(output, things, is_kept, make_one):
+    """Make what is to be made of a lot, and list its files at `output`.
+
+    things: each with `output`, its files as `{name: path}`, and `input`, paths of those that it is
+    made of, by name; is_kept: whether the files of one,
+    which are all there, are what is asked, or an `InputError` where one is damaged; make_one: makes
+    one. One that ends in an `InputError` does not keep the others from being made; all that was
+    said is raised at the end.
+    """
+    wanted, said = [thing for thing in things if not _stands(thing, is_kept)], []
+    logging.info(
+        "%d of %d are there, %d to make", len(things) - len(wanted), len(things), len(wanted)
+    )
+    began = time.monotonic()
+    for done, thing in enumerate(wanted, start=1):
+        try:
+            for path in _paths(thing["output"]):  # or a new part might be taken for the old one's
+                Path(path).unlink(missing_ok=True)
+            make_one(thing)
+        except InputError as error:
+            said.append(str(error))
+        left = (time.monotonic() - began) / done * (len(wanted) - done)
+        name = next(iter(thing["output"].values()))
+        logging.info("%d of %d made, about %.0f s left: %s", done, len(wanted), left, name)
+    if said:
+        raise InputError("\nError: ".join(dict.fromkeys(said)))
+    paths = [path for thing in things for path in _paths(thing["output"])]
+    write_texts({output: json.dumps({path: _seen(path) for path in paths}, indent=0)})
+
+
+def forget(lists):
+    """Delete those lists of which a file is gone or another than was listed."""
+    for path in map(Path, lists):
+        try:
+            known = json.loads(path.read_text(encoding="utf-8"))
+            stands = all(_seen(file) == seen for file, seen in known.items())
+        except (OSError, ValueError):
+            stands = False
+        if not stands:
+            path.unlink(missing_ok=True)
+
+
+def _stands(thing, is_kept):
+    """Whether a thing is there, no older than what it is made of, and is what is asked."""
+    made, given = ([Path(path) for path in _paths(thing[key])] for key in ("output", "input"))
+    try:
+        if not all(path.exists() for path in made):
+            return False
+        since = min(path.stat().st_mtime_ns for path in made)
+        return all(path.stat().st_mtime_ns <= since for path in given) and is_kept(thing)
+    except InputError as error:
+        logging.info("%s", error)
+        return False
+
+
+def _paths(named):
+    """Files of `{name: path or paths}`."""
+    return [path for own in named.values() for path in as_list(own)]
+
+
+def _seen(path):
+    """What tells at a glance whether a file is another."""
+    stat = Path(path).stat()
+    return [stat.st_size, stat.st_mtime_ns]

@@ -1,0 +1,88 @@
+"""The lots of a study: cells that one job fits, or scores.
+
+Which cells make a lot follows from the study alone, not from what is there: jobs of a cluster read
+the study again and must find the same lots.
+"""
+
+from functools import cached_property
+
+from spotrank.fitting.heads import OF_FLOORS
+from spotrank.fitting.heads.ridge import Ridge
+from spotrank.study import cost, grids, plans
+
+SECONDS = 600  # that the cells of a lot take together, as reckoned
+SHARE = 0.1  # of `max_epochs`, until a fit stops by itself
+LEAST = 5  # seconds of a cell: its files are read, written and scored
+SPOTS = 3000  # of a sample of which neither the table nor the config tells
+
+
+class Lots:
+    """`of`: `{(stage, cohort, split, lot): cells}`, every cell of the study in one of them; `keys`:
+    `{values of a cell: key of its lot}`.
+
+    A lot holds cells of a fold, in order, or of all folds where a ridge is solved, which is quick
+    once an encoder's embeddings are read. Cells that train on patches come alone, and such as are
+    reckoned to take long.
+    """
+
+    def __init__(self, study):
+        self.study, groups = study, {}
+        for cell in study.cells:
+            groups.setdefault(self._group(cell), []).append(cell)
+        self.of = {
+            (*place, f"{group}-{number}" if number else group): part
+            for (*place, group), cells in groups.items()
+            for number, part in enumerate(self._parts(cells))
+        }
+        self.keys = {tuple(cell.values()): key for key, cells in self.of.items() for cell in cells}
+
+    def fits(self, key):
+        """Path of the list of a lot's fits."""
+        return "/".join(["results", self.study.name, "lots", *key]) + ".json"
+
+    def scores(self, key):
+        """Path of the list of a lot's scores."""
+        return "/".join(["results", self.study.name, "lots/score", *key]) + ".json"
+
+    @property
+    def lists(self):
+        """Paths of all lists, whether there or not."""
+        return [path for key in self.of for path in (self.fits(key), self.scores(key))]
+
+    def _group(self, cell):
+        stage = plans.stage(cell)
+        if stage == "fit" and cell["head"] in OF_FLOORS:
+            stage = "floor"
+        solved = stage == "fit" and cell["head"] in self._ridges
+        lot = f"ridge-{cell['encoder']}" if solved else f"fold{cell['fold']}"
+        return stage, cell["cohort"], cell["split"], lot
+
+    def _parts(self, cells):
+        """`cells` cut where they would take more than SECONDS."""
+        parts, left = [], 0
+        for cell in cells:
+            seconds = self._seconds(cell)
+            if seconds > left:
+                parts.append([])
+                left = SECONDS
+            parts[-1].append(cell)
+            left -= seconds
+        return parts
+
+    def _seconds(self, cell):
+        if plans.stage(cell) != "fit":
+            return LEAST
+        if self.study.trains_on_patches(cell["encoder"], cell["head"]):
+            return SECONDS
+        return LEAST + SHARE * cost.of_fit(self.study, self._spots, cell)
+
+    @cached_property
+    def _ridges(self):
+        heads = self.study.heads.items()
+        return {name for name, head in heads if isinstance(grids.built(head), Ridge)}
+
+    @cached_property
+    def _spots(self):
+        found = cost.spots(self.study)
+        spots = {name: own.get("spots", SPOTS) for name, own in self.study.cohorts.items()}
+        return {name: own.fillna(spots[name]).to_dict() for name, own in found.items()}
