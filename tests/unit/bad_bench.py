@@ -52,8 +52,12 @@ BENCH = {
     "sample that HEST-1k's table lacks": (
         lambda config: [
             written(f"splits/{part}.csv", f"sample_id\n{own}\n")(config)
-            for part, own in {"test_0": "SIM9", "train_0": "SIM1", "test_1": "SIM1",
-                              "train_1": "SIM9"}.items()
+            for part, own in {
+                "test_0": "SIM9",
+                "train_0": "SIM1",
+                "test_1": "SIM1",
+                "train_1": "SIM9",
+            }.items()
         ],
         "cohorts.c: the sample 'SIM9' is not in the metadata table",
     ),

@@ -53,7 +53,10 @@ def test_to_the_letter_and_fair_side_by_side(repositories, tmp_path):
         printed, code = snakemake(tmp_path, STUDY, "plan", env=environment)
         assert code == 0, printed
         rows = {" ".join(line.split()[:2]): line.split()[2:] for line in printed.splitlines()}
-        assert [rows[f"MahmoodLab/hest-bench {kind}"][0] for kind in ("st", "patches")] == ["6", "6"]
+        assert [rows[f"MahmoodLab/hest-bench {kind}"][0] for kind in ("st", "patches")] == [
+            "6",
+            "6",
+        ]
         assert hub.count("^GET /store/") == 0
         printed, code = snakemake(tmp_path, STUDY, "tables", env=environment)
         assert code == 0, printed

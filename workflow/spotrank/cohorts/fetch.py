@@ -67,8 +67,8 @@ def hest_files(home, names, pauses=hub.PAUSES):
     if missing := [name for name in names if name not in found]:
         owner_name, revision = repository(home)
         raise InputError(
-            f"{owner_name} has no {missing[0]} at revision '{revision}', though it lists the sample; "
-            "leave the sample out, or take another 'revision' or patches.source."
+            f"{owner_name} has no {missing[0]} at revision '{revision}', though it lists the "
+            "sample; leave that out, or take another 'revision' or patches.source."
         )
     return found
 

@@ -26,7 +26,9 @@ def folder_of(home, task):
     """A task's folder with its splits and list of genes, which come from the hub unless there."""
     folder = fetch.HEST / home / task
     if not (folder / GENES).exists():
-        splits = [f"{task}/splits/{part}_{k}.csv" for k in range(MOST) for part in ("train", "test")]
+        splits = [
+            f"{task}/splits/{part}_{k}.csv" for k in range(MOST) for part in ("train", "test")
+        ]
         genes = f"{task}/{GENES}"
         there = fetch.on_hub(home, [*splits, genes])
         for needed in (splits[0], splits[1], genes):
@@ -42,10 +44,11 @@ def folder_of(home, task):
 def folds(home, task):
     """Test samples of each fold; `InputError` for splits that don't train on all other samples."""
     splits = folder_of(home, task) / "splits"
-    tests = list(takewhile(lambda path: path.exists(), (splits / f"test_{k}.csv" for k in count())))
-    read = [(_ids(path.with_name(path.name.replace("test", "train"))), _ids(path)) for path in tests]
+    numbers = takewhile(lambda k: (splits / f"test_{k}.csv").exists(), count())
+    read = [[_ids(splits / f"{part}_{k}.csv") for part in ("train", "test")] for k in numbers]
     everyone = {sample for train, test in read for sample in train + test}
-    for path, (train, test) in zip(tests, read, strict=True):
+    for k, (train, test) in enumerate(read):
+        path = splits / f"test_{k}.csv"
         if both := sorted({*train} & {*test}):
             raise InputError(f"{path}: '{both[0]}' trains in this fold, too; get the splits again.")
         if missing := sorted(everyone - {*train, *test}):

@@ -115,7 +115,9 @@ def _of_json(path):
     try:
         genes = json.loads(read_text(path))["genes"]
     except (ValueError, TypeError, KeyError, RecursionError) as error:
-        raise InputError(f"{path}: has no list 'genes' ({in_a_line(error)}); get it again.") from None
+        raise InputError(
+            f"{path}: has no list 'genes' ({in_a_line(error)}); get it again."
+        ) from None
     if not isinstance(genes, list) or not all(isinstance(gene, str) for gene in genes):
         raise InputError(f"{path}: 'genes' is no list of names; get it again.")
     return genes
