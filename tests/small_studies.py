@@ -54,7 +54,7 @@ def small(name, cohorts=None):
         else head
         for head in config.get("heads", ["linear"])
     ]
-    numbers = config["genes"]["number"]
+    numbers = config["genes"].get("number")
     if isinstance(numbers, list):
         config["genes"]["number"] = [n for n in numbers if n == "all" or n <= 250]
     config["training"] = config.get("training", {}) | {"max_epochs": 2}
