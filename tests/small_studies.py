@@ -11,11 +11,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow"))
 
-import h5py
-import numpy as np
 import pandas as pd
 import timm
 import yaml
+from bench_files import REPOSITORY, task_files, tasks, write_patches
 from conftest import ROOT
 from loopback import TOKEN, Hub, of_folder
 from runs import snakemake
@@ -24,7 +23,7 @@ from safetensors.torch import save_file
 from spotrank.cohorts import fetch, simulate
 from spotrank.cohorts.sources import table as tables
 from spotrank.cohorts.sources.registry import Hest
-from spotrank.encoders import embed, registry
+from spotrank.encoders import registry
 
 CONFIGS = ROOT / "config/published"
 SMALL = {"patients": 3, "spots": 40, "genes": 1500, "seed": 1}
@@ -55,7 +54,7 @@ def small(name, cohorts=None):
         else head
         for head in config.get("heads", ["linear"])
     ]
-    numbers = config["genes"]["number"]
+    numbers = config["genes"].get("number")
     if isinstance(numbers, list):
         config["genes"]["number"] = [n for n in numbers if n == "all" or n <= 250]
     config["training"] = config.get("training", {}) | {"max_epochs": 2}
@@ -73,7 +72,11 @@ def repositories(folder, configs, table):
         sample
         for config in configs
         for name, cohort in config["cohorts"].items()
-        for sample in Hest(name, HOME | cohort).chosen(rows.set_index("id"))
+        for sample in (
+            tasks()[cohort["task"]]["samples"]
+            if cohort["source"] == "hest_bench"
+            else Hest(name, HOME | cohort).chosen(rows.set_index("id"))
+        )
     }
     rows = rows[rows["id"].isin(wanted)]
     blocks = any(
@@ -81,16 +84,12 @@ def repositories(folder, configs, table):
     )
     options = SMALL | {"spots": 60} if blocks else SMALL  # of 40 hardly one validates
     made = simulate.design(**options)["id"].tolist()
-    geometry = {"size": 224, "um_per_px": 0.5, "source": "wsis"}
     for sample in made:
         st, wsi, metadata = (
             folder / f"made/{sample}.{suffix}" for suffix in ("h5ad", "tif", "json")
         )
         simulate.write_sample(st, wsi, metadata, sample, **options)
-        barcodes, images = embed.all_patches(224, geometry, st, metadata, wsi, None, threads=2)
-        with h5py.File(folder / f"made/{sample}.h5", "w") as file:
-            file["img"], file["barcode"] = images, np.array(barcodes, "S")[:, None]
-            file["coords"] = np.zeros((len(images), 2))
+        write_patches(folder / f"made/{sample}.h5", st, wsi, metadata)
     served = folder / "served"
     for i, sample in enumerate(rows["id"]):
         for kind, suffix in (("st", "h5ad"), ("metadata", "json"), ("patches", "h5")):
@@ -99,11 +98,19 @@ def repositories(folder, configs, table):
                 folder / f"made/{made[i % len(made)]}.{suffix}",
                 served / f"{kind}/{sample}.{suffix}",
             )
+    genes = simulate.cohort_genes(options["genes"], options["seed"]).index[:50]
+    bench = {}
+    for task, known in tasks().items():
+        bench |= task_files(task, known["samples"], known["test"], genes)
+        for sample in wanted & {*known["samples"]}:
+            bench[f"{task}/adata/{sample}.h5ad"] = served / f"st/{sample}.h5ad"
+            bench[f"{task}/patches/{sample}.h5"] = served / f"patches/{sample}.h5"
     rows.to_csv(served / "HEST_v1_1_0.csv", index=False)
     row, weights = registry.rows()[ENCODER], folder / "weights.safetensors"
     save_file(timm.create_model(row["model"]).state_dict(), weights)
     return {
         ("dataset", "MahmoodLab/hest"): of_folder(served),
+        REPOSITORY: bench,
         ("model", row["repo"]): {"model.safetensors": weights},
     }
 

@@ -6,6 +6,7 @@
 import os
 import re
 
+import bad_bench
 import bad_bundles
 import bad_configs
 import bad_files
@@ -43,6 +44,7 @@ KINDS = {
     "predictions": (bad_predictions.PREDICTIONS, bad_predictions.check_predictions),
     "genes.file": (bad_files.GENES, bad_files.check_genes),
     "table of own runs": (bad_runs.RUNS, bad_runs.check_runs),
+    "HEST-Benchmark": (bad_bench.BENCH, bad_bench.check_bench),
     "bundle": (bad_bundles.BUNDLES, bad_bundles.check_bundle),
     "genes.sets": (bad_sets.SETS, bad_sets.check_sets),
     "new slides": (bad_new_slides.PREDICTIONS, bad_new_slides.check_prediction),

@@ -5,11 +5,12 @@ import socket
 import time
 
 import pytest
+from bench_files import REPOSITORY, task_files
 from huggingface_hub import constants
 from loopback import COMMIT, TOKEN, Fault, Hub
 
 from spotrank.base.store import InputError
-from spotrank.cohorts import fetch, hub
+from spotrank.cohorts import fetch, hest_bench, hub
 from spotrank.encoders import registry, weights
 from spotrank.study import doctor
 
@@ -205,6 +206,10 @@ def specs(*names):
     return {name: registry.resolve(name)[1] for name in names}
 
 
+def needed_at(home):
+    return {home: {"st": {fetch.HEST / home / "st/A.h5ad"}}}
+
+
 PATCHES = {"size": 224, "um_per_px": 0.5}
 
 
@@ -217,10 +222,10 @@ def test_doctor_and_plan_ask_twice_where_the_hub_is_away(loopback, tmp_path, mon
     assert "To do" not in table
     assert "answers 503, 2 times; check the network" in away
     assert len(loopback.asked) == 2
-    for hest, encoders in (({}, specs("phikon", "resnet18")), ({COMMIT: ["A"]}, {})):
+    for needed, encoders in (({}, specs("phikon", "resnet18")), (needed_at(COMMIT), {})):
         loopback.asked.clear()
         with pytest.raises(hub.Away, match="answers 503, 2 times"):
-            doctor.downloads(hest, ["st"], encoders)
+            doctor.downloads(needed, encoders)
         assert len(loopback.asked) == 2
 
 
@@ -228,11 +233,11 @@ def test_doctor_and_plan_ask_for_nothing_that_is_here(loopback, tmp_path, monkey
     monkeypatch.chdir(tmp_path)
     spec = specs("resnet18")["resnet18"]
     loopback.repositories["model", spec["repo"]] = {"model.safetensors": LARGE}
-    before = doctor.downloads({"main": ["A"]}, ["st"], {"resnet18": spec})
+    before = doctor.downloads(needed_at("main"), {"resnet18": spec})
     weights.fetch(registry.row("resnet18", "main"), spec["weights"])
     fetch.bring("main", [fetch.HEST / "main/st/A.h5ad"])
     loopback.asked.clear()
-    after = doctor.downloads({"main": ["A"]}, ["st"], {"resnet18": spec})
+    after = doctor.downloads(needed_at("main"), {"resnet18": spec})
     rows = [table.splitlines()[4].split() for table in (before, after)]
     assert rows == [["total", "2", "0.001", "2", "0.001"], ["total", "2", "0.001", "0", "0.000"]]
     table, away = doctor.encoders_table({"resnet18": spec}, PATCHES)
@@ -280,3 +285,14 @@ def test_another_repository_in_the_same_layout(loopback, tmp_path, monkeypatch):
     fetch.bring("main", [fetch.HEST / "main/st/A.h5ad"])
     assert (fetch.HEST / home / "st/A.h5ad").read_bytes() == b"other"
     assert (fetch.HEST / "main/st/A.h5ad").read_bytes() == LARGE
+
+
+def test_a_task_that_the_benchmark_lacks(loopback, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    loopback.repositories[REPOSITORY] = task_files("IDC", ["A", "B"], [["A"]], ["X"])
+    home = fetch.home(hest_bench.REPOSITORY, "main")
+    assert hest_bench.samples(home, "IDC") == ["A", "B"]
+    with pytest.raises(InputError, match=r"has no ID/splits/train_0.csv at this revision; correct"):
+        hest_bench.folds(home, "ID")
+    with pytest.raises(InputError, match=r"has no IDC/adata/A.h5ad at revision 'main', though it"):
+        fetch.bring(home, [fetch.HEST / home / "IDC/adata/A.h5ad"])

@@ -137,7 +137,7 @@ def test_plan_doctor_and_dry_run(hub, tmp_path):
     rows = {line.rpartition("  ")[0].split("  ")[0]: line.split() for line in printed.splitlines()}
     large = sum(hub.repositories[HEST][f"wsis/{name}.tif"].stat().st_size for name in
                 ("TENX115", "TENX117")) / 1e9  # fmt: skip
-    assert rows["HEST-1k wsis"][2:] == ["2", f"{large:.3f}", "2", f"{large:.3f}"]
+    assert rows["MahmoodLab/hest wsis"][2:] == ["2", f"{large:.3f}", "2", f"{large:.3f}"]
     assert rows["weights of resnet18"][3:] == ["1", "0.047", "1", "0.047"]
     assert hub.count("^GET /store/.*(wsis|st)/") == 0
 

@@ -7,6 +7,7 @@ import sys
 
 import pandas as pd
 import pytest
+from bench_files import REPOSITORY, task_files, tasks
 from conftest import ROOT, need
 from loopback import Hub
 from small_studies import ENCODER, repositories, run, small, studies
@@ -89,15 +90,20 @@ def plan_all(folder, endpoint):
 
 
 def test_dry_run_of_all(table, tmp_path):
-    """The hub is asked for the table alone, and once for all plans."""
-    with Hub({("dataset", "MahmoodLab/hest"): {table.name: table}}) as hub:
+    """The hub is asked for the table once for all plans, and for splits and genes of tasks."""
+    bench, cohorts = {}, small("hest_bench")["cohorts"]
+    for task in cohorts:
+        known = tasks()[task]
+        bench |= task_files(task, known["samples"], known["test"], ["GAPDH"])
+    with Hub({("dataset", "MahmoodLab/hest"): {table.name: table}, REPOSITORY: bench}) as hub:
         done = plan_all(tmp_path, hub.url)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert hub.count("GET .*/resolve/") == 1
-    assert len(hub.asked) < 10  # 20 plans ask for nothing
+    assert hub.count("GET .*/hest/resolve/") == 1
+    assert hub.count("GET .*/resolve/") == 1 + len(bench)
+    assert hub.count("POST") == 1 + len(cohorts) * 2
     rows = {line.split()[0]: line.split()[1:] for line in done.stdout.splitlines() if line.strip()}
     assert set(rows) >= set(studies())
-    assert rows["hest_bench"][:4] == ["70", "2380", "918", "4572"]
+    assert rows["hest_bench"][:4] == ["70", "2380", "1836", "6408"]
     assert float(rows["strank_table2"][-1]) > 0
 
 

@@ -5,8 +5,7 @@ rule plan:
     conda:
         "../../envs/embed.yaml"
     params:
-        hest=study.hest_samples,
-        kinds=study.hest_kinds,
+        hub_files=study.hub_files,
         encoders=study.encoders,
     script:
         "../scripts/plan.py"

@@ -68,6 +68,29 @@ rule fetch_image:
         "../scripts/fetch.py"
 
 
+BENCH = f"{HEST}/{{task}}"
+
+
+rule fetch_bench:
+    output:
+        st=f"{BENCH}/adata/{{sample}}.h5ad",
+        metadata=f"{BENCH}/metadata/{{sample}}.json",
+    log:
+        "logs/fetch/{home}/{task}/{sample}.log",
+    localrule: True
+    conda:
+        "../../envs/embed.yaml"
+    script:
+        "../scripts/fetch_bench.py"
+
+
+use rule fetch_image as fetch_bench_patches with:
+    output:
+        f"{BENCH}/{{kind}}/{{sample}}.{{suffix}}",
+    log:
+        "logs/fetch/{home}/{task}/{kind}/{sample}.{suffix}.log",
+
+
 rule fetch_weights:
     output:
         f"{registry.WEIGHTS}/{{encoder}}/{{revision}}/weights.json",

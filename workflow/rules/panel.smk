@@ -3,7 +3,7 @@ rule panel:
         spots=spots_of(),
         file=lambda wildcards: [
             path
-            for key, path in study.gene_lists[wildcards.panel].items()
+            for key, path in study.gene_list(wildcards.cohort, wildcards.panel).items()
             if key in ("file", "ranking")
         ],
     output:
@@ -16,7 +16,7 @@ rule panel:
         mem_mb=memory(2000, 20),
         runtime=minutes(30),
     params:
-        panel=lambda wildcards: study.gene_lists[wildcards.panel],
+        panel=lambda wildcards: study.gene_list(wildcards.cohort, wildcards.panel),
         samples=samples_of,
         fold=fold_of,
         gap_um=study.gap_um,

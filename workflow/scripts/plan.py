@@ -8,5 +8,5 @@ with job(snakemake.log[0]):
     from spotrank.study import doctor
 
     params = snakemake.params
-    table = doctor.downloads(params.hest, params.kinds, params.encoders)
+    table = doctor.downloads(params.hub_files, params.encoders)
     print(table, file=sys.__stdout__)

@@ -16,30 +16,30 @@ KIND = "dataset"
 SUFFIXES = {"st": "h5ad", "wsis": "tif", "patches": "h5", "metadata": "json"}
 
 
-def home(repository, revision):
-    """The home that a repository has at a revision."""
-    return revision if repository == REPOSITORY else f"{repository.replace('/', '--')}@{revision}"
+def home(owner_name, revision):
+    """The home that a repository `OWNER/NAME` has at a revision."""
+    return revision if owner_name == REPOSITORY else f"{owner_name.replace('/', '--')}@{revision}"
 
 
-def _repository(home):
+def repository(home):
     """`(repository, revision)` of a home."""
-    repository, _, revision = home.rpartition("@")
-    return repository.replace("--", "/", 1) or REPOSITORY, revision
+    owner_name, _, revision = home.rpartition("@")
+    return owner_name.replace("--", "/", 1) or REPOSITORY, revision
 
 
 def hest_table(home):
     """Path of a home's newest metadata table, from the hub unless it is here."""
     folder = HEST / home
     if not (table := newest(folder.glob("HEST_v*.csv"))):
-        (repository, revision), commit = _repository(home), _commit(home)
-        listing = hub.listing(repository, KIND, commit)
+        (owner_name, revision), commit = repository(home), _commit(home)
+        listing = hub.listing(owner_name, KIND, commit)
         if not (table := newest(map(Path, listing))):
             raise InputError(
-                f"{repository}: there is no metadata table HEST_v*.csv at revision "
+                f"{owner_name}: there is no metadata table HEST_v*.csv at revision "
                 f"'{revision}'; correct 'revision'."
             )
         name = str(table)
-        hub.download(hub.files(repository, KIND, commit, [name])[name], folder / name)
+        hub.download(hub.files(owner_name, KIND, commit, [name])[name], folder / name)
         return folder / name
     return table
 
@@ -49,21 +49,26 @@ def _commit(home):
     kept = HEST / home / "commit.txt"
     if not kept.exists():
         # few tries: no plan is made without it, and somebody waits for the plan
-        repository, revision = _repository(home)
-        commit = hub.commit_of(repository, KIND, revision, pauses=hub.FEW)
+        owner_name, revision = repository(home)
+        commit = hub.commit_of(owner_name, KIND, revision, pauses=hub.FEW)
         with whole(kept) as path:
             path.write_text(f"{commit}\n")
     return kept.read_text().strip()
 
 
+def on_hub(home, names, pauses=hub.PAUSES):
+    """`{name: hub.File}` of those `names` that a home has."""
+    return hub.files(repository(home)[0], KIND, _commit(home), names, pauses)
+
+
 def hest_files(home, names, pauses=hub.PAUSES):
     """`{name: hub.File}` of a home's files; `InputError` for one that is not in the data set."""
-    repository, revision = _repository(home)
-    found = hub.files(repository, KIND, _commit(home), names, pauses)
+    found = on_hub(home, names, pauses)
     if missing := [name for name in names if name not in found]:
+        owner_name, revision = repository(home)
         raise InputError(
-            f"{repository} has no {missing[0]} at revision '{revision}', though its table names "
-            "the sample; leave it out, or use patches.source: wsis."
+            f"{owner_name} has no {missing[0]} at revision '{revision}', though it lists the "
+            "sample; leave that out, or take another 'revision' or patches.source."
         )
     return found
 

@@ -93,11 +93,14 @@ def _sha256(text):
 
 
 def from_file(path, all_genes):
-    """The panel written in a text file, a gene a line; `InputError` if a sample lacks one."""
-    genes = read_text(path).split()
+    """The panel written in a file: text, a gene a line, or HEST-Benchmark's JSON with `genes`.
+
+    Raises `InputError` for another kind of file, or if a sample lacks a gene.
+    """
+    genes = _of_json(path) if Path(path).suffix == ".json" else read_text(path).split()
     if not genes or len(set(genes)) < len(genes):
         what = "names no gene" if not genes else "names a gene twice"
-        raise InputError(f"{path}: {what}; write one gene a line.")
+        raise InputError(f"{path}: {what}; write each once.")
     for sample, names in all_genes.items():
         for gene in genes:
             if gene not in names:
@@ -106,6 +109,18 @@ def from_file(path, all_genes):
                     f"the only one of that symbol{nearest(gene, names)}; leave it out."
                 )
     return pd.DataFrame({"gene": genes, "score": np.nan})
+
+
+def _of_json(path):
+    try:
+        genes = json.loads(read_text(path))["genes"]
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise InputError(
+            f"{path}: has no list 'genes' ({in_a_line(error)}); get it again."
+        ) from None
+    if not isinstance(genes, list) or not all(isinstance(gene, str) for gene in genes):
+        raise InputError(f"{path}: 'genes' is no list of names; get it again.")
+    return genes
 
 
 def ranking_from_file(path, all_genes):

@@ -9,21 +9,19 @@ from spotrank.cohorts import fetch, hub
 from spotrank.encoders import registry, weights
 
 
-def downloads(hest, kinds, specs):
+def downloads(needed, specs):
     """A table of the files that a study needs from the hub: how many, how large, and still to get.
 
-    hest: `{revision: samples}` of HEST-1k; kinds: of its files; specs: `{name: spec}` of encoders.
-    The hub is asked for nothing that is here.
+    needed: see `study.Study.hub_files`; specs: `{name: spec}` of encoders. The hub is asked for
+    nothing that is here.
     """
     rows, notes = [], []
-    for home, samples in hest.items():
-        folder = fetch.HEST / home
-        for kind in kinds:
-            names = [fetch.name_of(kind, sample) for sample in samples]
-            here = [folder / name for name in names if (folder / name).exists()]
-            missing = [name for name in names if not (folder / name).exists()]
-            files = fetch.hest_files(home, missing, hub.FEW).values() if missing else []
-            rows.append(_row(f"HEST-1k {kind}", here, files))
+    for home, kinds in needed.items():
+        for kind, paths in kinds.items():
+            here = [path for path in sorted(paths) if path.exists()]
+            missing = [str(path.relative_to(fetch.HEST / home)) for path in paths - {*here}]
+            files = fetch.hest_files(home, sorted(missing), hub.FEW).values() if missing else []
+            rows.append(_row(f"{fetch.repository(home)[0]} {kind}", here, files))
     for name, spec in specs.items():
         if not registry.from_hub(spec):
             continue

@@ -47,7 +47,10 @@ def panels(genes):
     """`{name: {selection, number, samples}}`, or `{name: {file}}` of a panel that is given."""
     chosen = {}
     for selection in genes["selection"]:
-        one_of(selection, [*SELECTIONS, "file"], "genes.selection")
+        one_of(selection, [*SELECTIONS, "file", "task"], "genes.selection")
+        if selection == "task":  # chosen in view of all its samples
+            chosen["task"] = {"selection": "task", "samples": "all"}
+            continue
         if selection == "file":
             if not Path(genes.get("file", "")).is_file():
                 raise InputError(

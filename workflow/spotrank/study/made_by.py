@@ -76,7 +76,9 @@ class MadeBy:
         ranking = self.study.ranking(auxiliary, panel)
         embedded = floors.embedded(self.study, cohort, encoder)
         made_by = self.embeddings(cohort, embedded) if embedded else None
-        lists = {name: self.study.gene_lists[name] for name in filter(None, (panel, ranking))}
+        lists = {
+            name: self.study.gene_list(cohort, name) for name in filter(None, (panel, ranking))
+        }
         stages = [*stages, *self._simulated(cohort, of_fold)]
         return {
             "samples": samples_of(of_fold, "train", "validation", "test"),
@@ -112,7 +114,7 @@ class MadeBy:
             "predictions": {tool: provenance.public(path) for tool, path in folders.items()},
             "spots": self.study.config["spots"],
             "patches": self.study.config["patches"],
-            "genes": self.study.gene_lists[panel],
+            "genes": self.study.gene_list(cohort, panel),
             "genes_of": plans.samples_seen(self.study, cohort, of_fold),
             "numbers": {"pair": pair.NUMBERS, **{stage: numbers(stage) for stage in stages}},
             "code": code_hash("given"),
@@ -182,9 +184,9 @@ class MadeBy:
         if self.study.sources[cohort].simulated:
             return self.study.sources[cohort].options()
         options = self.study.cohorts[cohort]
-        keys = ("source", "folder", "revision", "counts_layer")
+        keys = ("source", "folder", "task", "revision", "counts_layer")
         where = {key: options[key] for key in keys if key in options}
-        if options["source"] == "hest":
+        if self.study.sources[cohort].fetched:
             where["revision"] = self.study.sources[cohort].home
         where["embeddings"] = options.get("embeddings", {}).get(encoder)
         return {key: provenance.public(str(value)) for key, value in where.items()}

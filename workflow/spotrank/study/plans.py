@@ -8,7 +8,6 @@ import pandas as pd
 
 from spotrank.base.store import InputError
 from spotrank.base.words import one_of
-from spotrank.cohorts.sources import table
 from spotrank.fitting.heads import GIVEN
 from spotrank.spots import split
 from spotrank.study import units
@@ -122,11 +121,8 @@ def _whose(samples):
 def _ids(study, cohort, strategy):
     """Samples that the config, or else the published split of the cohort's task, names."""
     named = study.config["split"]["ids"].get(cohort)
-    task = study.cohorts[cohort].get("samples")
-    if named is None and strategy == "fixed" and isinstance(task, str):
-        task = table.task(task, f"cohorts.{cohort}.samples")
-        named = {key: task[key] for key in ("validation", "test") if key in task}
-        named = {{"test": "folds"}.get(key, key): ids for key, ids in named.items()}
+    if named is None and strategy == "fixed":
+        named = study.sources[cohort].split()
     return named or {}
 
 

@@ -70,6 +70,8 @@ class Study:
         self.remarks += floors.remarks(self)
         self.rankings = grids.rankings(self.auxiliary, self.config["genes"]["samples"])
         self.gene_lists = self.panels | self.rankings
+        for cohort, name in product(filter(self._trains, self.cohorts), self.panels):
+            self.gene_list(cohort, name)
 
     def _synthetic(self):
         """Options of the synthetic study, those of its `settings` filled in."""
@@ -78,6 +80,16 @@ class Study:
         options = dict(self.config["synthetic"])
         settings = yaml.safe_load(SYNTHETIC.read_text(encoding="utf-8"))
         return settings[options.pop("settings")] | options
+
+    def _trains(self, cohort):
+        return not plans.is_test(self, cohort)
+
+    def gene_list(self, cohort, name):
+        """A row of `gene_lists`; that of a cohort's own task is a file."""
+        chosen = self.gene_lists[name]
+        if chosen.get("selection") == "task":
+            return {"file": str(self.sources[cohort].genes())}
+        return chosen
 
     def ranking(self, strategy, panel):
         """Name of the list that auxiliary genes beside a panel are taken from, or None."""
@@ -118,24 +130,16 @@ class Study:
         return 64 if isinstance(spec, str) else spec["batch_size"]
 
     @property
-    def hest_samples(self):
-        """`{home: samples}` of HEST-1k that the study needs, see `fetch`."""
+    def hub_files(self):
+        """`{home: {kind: paths}}` of the samples' files that come from the hub, see `fetch`."""
         wanted = {}
-        for cohort, options in self.cohorts.items():
-            if options["source"] == "hest":
-                wanted.setdefault(self.sources[cohort].home, []).extend(self.samples[cohort].index)
-        return {home: sorted(set(samples)) for home, samples in wanted.items()}
-
-    @property
-    def hest_kinds(self):
-        """Kinds of HEST-1k's files that the study needs of a sample."""
-        seen = any(
-            not self.is_given(cohort, encoder)
-            for cohort, options in self.cohorts.items()
-            if options["source"] == "hest"
-            for encoder in self.encoders
-        )
-        return ["st", "metadata"] + [self.config["patches"]["source"]] * seen
+        for cohort, source in self.sources.items():
+            seen = any(not self.is_given(cohort, encoder) for encoder in self.encoders)
+            image = [self.config["patches"]["source"]] * bool(source.fetched and seen)
+            for kind, sample in product([*source.fetched, *image], self.samples[cohort].index):
+                kinds = wanted.setdefault(source.home, {})
+                kinds.setdefault(kind, set()).add(source.path(kind, sample))
+        return wanted
 
     def uses_gpu(self, encoder):
         """Number of GPUs that an encoder makes use of: 1, or 0 if it has no weights."""

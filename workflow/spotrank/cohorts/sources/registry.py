@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from spotrank.base.store import InputError
-from spotrank.cohorts import fetch, simulate, slide_files, slide_import
+from spotrank.cohorts import fetch, hest_bench, simulate, slide_files, slide_import
 from spotrank.cohorts.sources import spaceranger, spatialdata, visium_hd, xenium
 from spotrank.cohorts.sources import table as tables
 
@@ -21,10 +21,11 @@ class Source:
     """A cohort laid out as HEST-1k lays out its samples.
 
     here: whether files are the user's and lie there from the start; keeps: whether no job makes
-    them anew; simulated: whether the truth behind the counts is known.
+    them anew; simulated: whether the truth behind the counts is known; fetched: kinds of files,
+    besides images, that come from the hub.
     """
 
-    here, keeps, simulated = False, False, False
+    here, keeps, simulated, fetched = False, False, False, ()
 
     def __init__(self, name, cohort):
         self.name, self.cohort = name, cohort
@@ -42,6 +43,22 @@ class Source:
         if isinstance(wanted, dict):
             return tables.query(table, wanted, key)
         return tables.named(table, wanted or self._all(), self.name)
+
+    def split(self):
+        """The published split of the cohort's task, as the config's `split.ids`, or nothing."""
+        wanted = self.cohort.get("samples")
+        if not isinstance(wanted, str):
+            return {}
+        task = tables.task(wanted, f"cohorts.{self.name}.samples")
+        named = {"validation": "validation", "test": "folds"}
+        return {key: task[part] for part, key in named.items() if part in task}
+
+    def genes(self):
+        """Path of the list of genes that the cohort's task comes with; `InputError` if none."""
+        raise InputError(
+            f"config: genes.selection is 'task', but cohorts.{self.name} comes with no list of "
+            "genes; choose another selection, or source: hest_bench."
+        )
 
     def not_read(self):
         """Names of files like tables that are not read."""
@@ -72,7 +89,7 @@ class Simulated(Source):
 class Hest(Source):
     """HEST-1k itself, or another repository in its layout, fetched from the hub."""
 
-    keeps = True
+    keeps, fetched = True, ("st", "metadata")
 
     def __init__(self, name, cohort):
         super().__init__(name, cohort)
@@ -83,6 +100,37 @@ class Hest(Source):
 
     def path(self, kind, sample):
         return fetch.HEST / self.home / fetch.name_of(kind, sample)
+
+
+class HestBench(Source):
+    """A task of HEST-Benchmark in its own files, see `hest_bench`, fetched from the hub."""
+
+    keeps, fetched = True, ("st",)
+
+    def __init__(self, name, cohort):
+        super().__init__(name, cohort)
+        self.home = fetch.home(hest_bench.REPOSITORY, cohort["revision"])
+        self.task = cohort["task"]
+
+    def table(self):
+        return hest_bench.table()
+
+    def chosen(self, table):
+        return tables.named(table, hest_bench.samples(self.home, self.task), self.name)
+
+    def split(self):
+        return {"folds": hest_bench.folds(self.home, self.task)}
+
+    def genes(self):
+        return hest_bench.folder_of(self.home, self.task) / hest_bench.GENES
+
+    def path(self, kind, sample):
+        if kind == "wsis":
+            raise InputError(
+                f"config: patches.source is 'wsis', but cohorts.{self.name} has patches only; set "
+                "it to patches."
+            )
+        return fetch.HEST / self.home / self.task / hest_bench.NAMES[kind].format(sample)
 
 
 class Local(Source):
@@ -222,5 +270,6 @@ SOURCES = {
     "simulated": Simulated,
     "local": Local,
     "hest": Hest,
+    "hest_bench": HestBench,
     **{name: partial(Runs, reader) for name, reader in READERS.items()},
 }

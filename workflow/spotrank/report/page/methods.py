@@ -141,7 +141,7 @@ def _version(known):
 
 
 def _data(config, samples, cite):
-    hest = any(cohort["source"] == "hest" for cohort in config["cohorts"].values())
+    hest = any(cohort["source"] in ("hest", "hest_bench") for cohort in config["cohorts"].values())
     spots, lost = samples["spots"].sum(), samples["measured"].sum() - samples["spots"].sum()
     options = config["spots"]
     return (
