@@ -7,9 +7,9 @@ with job(snakemake.log[0]):
 
     import pyarrow as pa
 
-    from spotrank.base.store import read_parquet, write_parquet, write_texts
+    from spotrank.base.store import lots, read_parquet, row_groups, write_lots, write_texts
     from spotrank.report import comparisons, published, samples, tables, trust
-    from spotrank.verdicts import best
+    from spotrank.verdicts import best, slides
     from spotrank.verdicts.compare import compare
     from spotrank.verdicts.floors import is_floor
     from spotrank.verdicts.sets import summarise_sets
@@ -21,13 +21,15 @@ with job(snakemake.log[0]):
     with_sets = "sets" in output.keys()  # noqa: SIM118 (a list with names)
     found = [path for path in params.found if not with_sets or sets_of[path] in params.sets]
     paths = [*snakemake.input.scores, *found]
-    known, gathered = trust.collect(
+    known = trust.collect(
         output.provenance, params.config, params.cells, paths, params.marks_holes, params.tables
     )
-    scores = gathered.to_pandas(strings_to_categorical=True)
-    summary = summarise(scores, params.planned)
-    pairs = compare(scores, summary, params.persons)
-    summary = best.beside(summary, scores, params.persons)
+    with whole(output.scores) as path:
+        write_lots(lots(known["cells"]), path, {"provenance": known["id"]})
+    of_slides = slides.gather(partial(row_groups, output.scores))
+    summary = summarise(of_slides.means, params.planned)
+    pairs = compare(of_slides, summary, params.persons)
+    summary = best.beside(summary, of_slides.means, params.persons)
     numbers, leaks, lacking = tables.wide(summary)
     places, apart = tables.verdicts(numbers, pairs)
     below = [
@@ -63,6 +65,4 @@ with job(snakemake.log[0]):
         sets = pa.concat_tables([read_parquet(sets_of[path]) for path in known["cells"]])
         sets = summarise_sets(sets.to_pandas(strings_to_categorical=True))
         texts[output.sets] = sets.assign(provenance=known["id"]).to_csv(sep="\t", index=False)
-    with whole(output.scores) as path:
-        write_parquet(gathered, path)
     write_texts(texts)

@@ -14,14 +14,14 @@ COLUMNS = [
 ]  # fmt: skip
 
 
-def beside(summary, scores, persons):
+def beside(summary, slides, persons):
     """`summary` of `summary.summarise` with COLUMNS: 95 % intervals of the means over patients, and
     `ranked` among rows of one cohort, split and panel.
 
-    scores, persons: see `units.by_patient`. Ranked are rows that lack no patient and no gene that
+    slides, persons: see `units.by_patient`. Ranked are rows that lack no patient and no gene that
     another has, leak nothing and are no floors, if there are two or more.
     """
-    values = by_patient(scores, persons, ("spearman", "pearson"))
+    values = by_patient(slides, persons, ("spearman", "pearson"))
     summary = summary.assign(**dict.fromkeys(COLUMNS, np.nan))
     for place, rows in summary.groupby(["cohort", "split"], sort=False):
         mine = values[(values["cohort"] == place[0]) & (values["split"] == place[1])]
