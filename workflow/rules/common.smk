@@ -20,7 +20,7 @@ from spotrank.report import published, status
 from spotrank.report.page import page
 from spotrank.spots import pair, split
 from spotrank.study import bundle as bundles
-from spotrank.study import cost, floors, given, plans, prediction, units
+from spotrank.study import cost, floors, given, plans, prediction, settings, units
 from spotrank.study.files import Files
 from spotrank.study.made_by import MadeBy
 from spotrank.study.study import Study

@@ -14,6 +14,7 @@ with job(snakemake.log[0]):
     from spotrank.verdicts.floors import is_floor
     from spotrank.verdicts.sets import summarise_sets
     from spotrank.verdicts.summary import summarise
+    from spotrank.verdicts.units import patients
 
     output, params = snakemake.output, snakemake.params
     # where holes are marked, scores without those of the gene sets are one
@@ -30,6 +31,7 @@ with job(snakemake.log[0]):
     summary = summarise(of_slides.means, params.planned)
     pairs = compare(of_slides, summary, params.persons)
     summary = best.beside(summary, of_slides.means, params.persons)
+    of_patients = patients(of_slides.means, params.persons)
     numbers, leaks, lacking = tables.wide(summary)
     places, apart = tables.verdicts(numbers, pairs)
     below = [
@@ -48,6 +50,7 @@ with job(snakemake.log[0]):
         output.samples_html: samples.html(of_samples, known["source"]),
         output.provenance: trust.as_text(known),
         output.summary: summary.assign(provenance=known["id"]).to_csv(sep="\t", index=False),
+        output.patients: of_patients.assign(provenance=known["id"]).to_csv(sep="\t", index=False),
         output.comparisons: pairs.assign(provenance=known["id"]).to_csv(sep="\t", index=False),
         output.comparisons_html: comparisons.html(pairs, known["source"]),
         output.tsv: tables.tsv(numbers, leaks, known["id"]),

@@ -41,26 +41,36 @@ def beside(summary, slides, persons):
 
 
 def ranked(patients):
-    """Rank intervals of rows by their means, and the probability of each to be the best.
+    """`standing` of rows by draws of their means; patients: `(rows, persons)`, see `draws`."""
+    return standing(draws(patients, np.random.default_rng(0)))
 
-    patients: `(rows, persons)`. Means are drawn from the persons' joint t: n − 1 degrees of
-    freedom, scale S / n, S the covariance of what is left of the numbers without the means of their
-    row and person. n persons know n − 1 directions only, in which a row between two others is never
-    the best: so one variance for all rows, without covariance, counts beside S as if k more persons
-    had told it (k: number of rows). A rank is 1 + the number of better rows; rows that are equal in
-    a draw share its first place.
+
+def draws(patients, rng):
+    """Means of rows, drawn `(DRAWS, rows)`; patients: `(rows, persons)`, of two persons or more.
+
+    They are drawn from the persons' joint t: n − 1 degrees of freedom, scale S / n, S the
+    covariance of what is left of the numbers without the means of their row and person. n persons
+    know n − 1 directions only, in which a row between two others is never the best: so one variance
+    for all rows, without covariance, counts beside S as if k more persons had told it (k: number of
+    rows).
     """
     k, n = patients.shape
     mean = patients.mean(1)
     left = patients - mean[:, None]
     left = left - left.mean(0)
     spread = np.sqrt((left**2).sum() / (k - 1))  # times √(n − 1), as is that of `own`
-    rng = np.random.default_rng(0)
     own = rng.standard_normal((DRAWS, n)) @ left.T * np.sqrt(n - 1)
     alike = rng.standard_normal((DRAWS, k)) * spread * np.sqrt(k)
     scale = np.sqrt((n - 1 + k) * n * rng.chisquare(n - 1, (DRAWS, 1)))
-    draws = (mean + (own + alike) / scale).round(12)
-    ranks = stats.rankdata(-draws, "min", axis=1)
+    return mean + (own + alike) / scale
+
+
+def standing(draws):
+    """Rank intervals of rows `(draws, rows)`, and the probability of each to be the best.
+
+    A rank is 1 + the number of better rows; rows that are equal in a draw share its first place.
+    """
+    ranks = stats.rankdata(-draws.round(12), "min", axis=1)
     first = ranks == 1
     low, high = np.quantile(ranks, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], 0, method="inverted_cdf")
     share = (first / first.sum(1, keepdims=True)).mean(0)

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import special
 
-from spotrank.verdicts.slides import KEYS
+from spotrank.verdicts.slides import CEILED, KEYS
 
 LEVEL = 0.95  # of intervals
 
@@ -23,6 +23,23 @@ def by_patient(slides, persons, metrics=("spearman",)):
     table = table.assign(person=[persons[cohort][patient] for cohort, patient in whom])
     # two patients of a cohort may be one person by what another cohort knows
     return table.groupby([*KEYS, "fold", "person"], sort=False).agg(means).reset_index()
+
+
+def patients(slides, persons):
+    """Mean over folds: a row for each of KEYS and `patient`, the first label of a person.
+
+    slides, persons: see `by_patient`. Returns DataFrame: KEYS, `patient` and the metrics CEILED.
+    """
+    values = by_patient(slides, persons, CEILED)
+    label = {
+        (cohort, person): patient
+        for cohort, own in persons.items()
+        for patient, person in reversed(own.items())
+    }
+    whom = zip(values["cohort"], values["person"], strict=True)
+    values = values.assign(patient=[label[cohort, person] for cohort, person in whom])
+    by_person = values.groupby([*KEYS, "patient"], sort=False)
+    return by_person[list(CEILED)].mean().reset_index()
 
 
 def grid(values, metric, rows):

@@ -120,7 +120,7 @@ def _against(best, score, others, pairs, several):
             f"{shown['b']}, the first {by}, {patients}."
         )
     return (
-        f"{best} leads with {score}, but can't be told from {_list(untold['b'])}; "
+        f"{best} leads with {score}, but can't be told from {listed(untold['b'])}; "
         f"it beats {won}, {patients}."
     )
 
@@ -133,10 +133,10 @@ def _unbeaten(lead, n, untold, pairs):
         return f"{lead}, {n} patients."
     methods = pairs[~pairs["differ"].isin(BESIDE)]
     if methods["verdict"].isin(["better", "worse"]).any():
-        return f"{lead}, but can't be told from {_list(untold)}, {n} patients."
+        return f"{lead}, but can't be told from {listed(untold)}, {n} patients."
     return (
-        f"Nothing can be told apart with {n} patients: {lead}, but differs from {_list(untold)} by "
-        "no more than chance explains."
+        f"Nothing can be told apart with {n} patients: {lead}, but differs from {listed(untold)} "
+        "by no more than chance explains."
     )
 
 
@@ -157,11 +157,12 @@ def _beside(where, best, others):
         "can't be told from": others["verdict"].str.startswith(UNTOLD),
         "is worse than": others["verdict"] == "worse",
     }
-    said = [f"{words} {_list(others.loc[own, 'b'])}" for words, own in kinds.items() if own.any()]
-    return [f"{where}, {best} {_list(said)}."] if said else []
+    said = [f"{words} {listed(others.loc[own, 'b'])}" for words, own in kinds.items() if own.any()]
+    return [f"{where}, {best} {listed(said)}."] if said else []
 
 
-def _list(names):
+def listed(names):
+    """Names in a row; of more than NAMED their number."""
     names = list(dict.fromkeys(names))
     if len(names) > NAMED:
         return f"{len(names)} others"
