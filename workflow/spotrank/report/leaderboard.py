@@ -26,14 +26,14 @@ def read_patients(cells, results):
 
     results: folder of all studies. Tables that are gone, or were made anew since, have none.
     """
-    names, found = dict.fromkeys([*KEYS, "patient"], str), [pd.DataFrame(columns=PATIENTS)]
+    names, found = dict.fromkeys([*KEYS, "patient"], str), []
     options = {"sep": "\t", "dtype": names, "keep_default_na": False, "na_values": [""]}
     for study, own in cells.groupby("study"):
         path = Path(results, study, "tables/patients.tsv")
         if path.exists():
             table = pd.read_csv(path, **options).assign(study=study)
             found.append(table[table["provenance"].isin(own["provenance"])])
-    return pd.concat(found, ignore_index=True)
+    return pd.concat(found or [pd.DataFrame(columns=PATIENTS)], ignore_index=True)
 
 
 def cells(ledger):
@@ -81,7 +81,9 @@ def board(rows, floors, patients):
     table.loc[sound, "firsts"] = (mine == mine.max()).sum(axis=1)
     how = {"paired": [], "alone": [], "none": []}
     if sound.sum() > 1:
-        table.loc[sound, "rank"] = table.loc[sound, "mean"].round(12).rank("min", ascending=False)
+        table.loc[sound, "rank"] = (
+            table.loc[sound, "mean"].round(12).rank(method="min", ascending=False)
+        )
         drawn = _ranked(rows[rows["encoder"].isin(mine.index)], mine.index, patients, how)
         if drawn is not None:
             table.loc[sound, ["rank_low", "rank_high", "p_best"]] = drawn.to_numpy()

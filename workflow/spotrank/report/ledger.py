@@ -48,7 +48,7 @@ def lines(summary, samples, known, settings):
         n_spots=table["cohort"].map(spots),
         setting=[settings[key] for key in table[KEYS].itertuples(index=False, name=None)],
         commit=git["commit"],
-        changed=git["changed"],
+        changed=str(git["changed"]),
         provenance=known["id"],
     )[COLUMNS]
 

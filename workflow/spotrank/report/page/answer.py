@@ -197,7 +197,7 @@ def warnings(summary, samples, known):
             all_rows = (summary[["cohort", "split"]] == [cohort, split]).all(axis=1).sum()
             where = f"{cohort}, {split.replace('_', ' ')}"
             of = "all rows" if len(own) == all_rows else f"{len(own)} of {all_rows} rows"
-            what = f"leaks in {text}" if kind == "leak" else _holes(text)
+            what = f"leaks in {text}" if kind == "leak" else holes_in_words(text)
             said.append({"kind": kind, "text": f"{where}, {of}: {what}."})
     if holes := len(known["holes"]):
         text = f"Left out as missing or stale: {holes} of {holes + len(known['cells'])} cells."
@@ -209,7 +209,7 @@ def warnings(summary, samples, known):
     return said + _lost(samples) + _undefined(summary)
 
 
-def _holes(text):
+def holes_in_words(text):
     """What is missing: folds by those that are there, genes by those that are not."""
     parts = text.split("; ")
     return "; ".join(one if "lacking" in one else f"only {one} are there" for one in parts)

@@ -4,12 +4,10 @@ import pandas as pd
 
 from spotrank.base.store import InputError
 from spotrank.report.page import tables
-from spotrank.report.page.answer import interval, number
-from spotrank.report.page.answer import listed as in_a_list
+from spotrank.report.page.answer import holes_in_words, interval, listed, number
 from spotrank.verdicts.summary import CEILED
 
 SCRIPTS = ("draw.js", "tables.js", "leaderboard.js")
-NAMES = {"spearman_given_depth": "Spearman given depth"}
 HEADS = {
     "rank_low": "", "between": "95 % interval", "p_best": "P(best)", "firsts": "highest in",
 }  # fmt: skip
@@ -39,14 +37,22 @@ def data(cells, boards, printed, left_out):
             "ledger."
         )
     keys = [key for key, *_ in boards]
-    varying = [key for key in keys[0] if key == "metric" or len({own[key] for own in keys}) > 1]
-    fixed = [key for key in keys[0] if key not in varying]
+    parts = [key for key in keys[0] if key != "metric"]
+    varying = [part for part in parts if len({key[part] for key in keys}) > 1]
+    fixed = [part for part in parts if part not in varying]
     studies = cells["study"].nunique()
+    signs = ["†" * bool(cell.leak) + "‡" * bool(cell.holes) for cell in cells.itertuples()]
+    signs = dict(enumerate(signs))
     return {
         "question": "Which encoder predicts expression best over all tasks? "
-        f"{', '.join(f'{key} {keys[0][key]}' for key in fixed)}.".replace("_", " "),
+        f"Here: {', '.join(f'{part} {keys[0][part]}' for part in fixed)}.",
         "boards": [
-            _board(", ".join(_name(key[part]) for part in reversed(varying)), key, *rest)
+            _board(
+                ", ".join([_metric(key["metric"]), *(key[part] for part in varying)]),
+                key,
+                *rest,
+                signs,
+            )
             for key, *rest in boards
         ],
         "cells": [_facts(cell) for cell in cells.to_dict("records")],
@@ -59,11 +65,12 @@ def data(cells, boards, printed, left_out):
     }
 
 
-def _name(text):
-    return NAMES.get(text, text.replace("_", " "))
+def _metric(name):
+    """A metric in words, after the persons who found it."""
+    return name.replace("_", " ").replace("spearman", "Spearman").replace("pearson", "Pearson")
 
 
-def _board(name, key, table, how):
+def _board(name, key, table, how, signs):
     """A board as the page draws it."""
     standing = table["standing"]
     ranked = standing["rank"].notna()
@@ -72,10 +79,7 @@ def _board(name, key, table, how):
     return {
         "name": name,
         "said": _said(standing, table["value"], how, key["metric"]),
-        "warnings": [
-            f"{row['encoder']} is not ranked: {row['marks']}."
-            for row in marked[marked["marks"] != ""].to_dict("records")
-        ],
+        "warnings": _warnings(standing, table["value"]),
         "ranked": bool(ranked.any()),
         "caption": _caption(ranked.any(), how),
         "rows": [
@@ -90,11 +94,24 @@ def _board(name, key, table, how):
             }
             for row in shown.to_dict("records")
         ],
-        "table": _table(marked, table),
+        "table": _table(marked, table, signs),
     }
 
 
-def _table(rows, table):
+def _warnings(standing, values):
+    """Why encoders are not ranked, a sentence each."""
+    said = []
+    for name, row in standing[~standing.index.str.endswith(" (floor)")].iterrows():
+        lacking = values.columns[values.loc[name].isna()]
+        why = [f"leaks in {row['leak']}"] * bool(row["leak"])
+        why += [holes_in_words(row["holes"])] * bool(row["holes"])
+        why += [f"no score in {listed(lacking)}"] if len(lacking) else []
+        if why:
+            said.append(f"{name} is not ranked: {'; '.join(why)}.")
+    return said
+
+
+def _table(rows, table, signs):
     """Rank, mean and the score of each task; a score opens what is known of it."""
     shown = rows[["encoder", "rank"]].assign(
         between=[_between(row) for row in rows.to_dict("records")],
@@ -102,10 +119,9 @@ def _table(rows, table):
         mean=rows["mean"],
         firsts=rows["firsts"],
     )
-    sign = rows["leak"].map(lambda text: "†" * bool(text))
-    sign += rows["holes"].map(lambda text: "‡" * bool(text))
-    for cohort in table["value"]:
-        own = table["value"][cohort], table["cell"][cohort].fillna(-1).astype(int), sign
+    for cohort, numbers in table["cell"].items():
+        numbers = numbers.fillna(-1).astype(int)
+        own = table["value"][cohort], numbers, [signs.get(i, "") for i in numbers]
         shown[cohort] = list(zip(*own, strict=True))
     floor = rows["encoder"].str.endswith(" (floor)")
     shown["kind"] = floor.map({True: "floor", False: "encoder"})
@@ -139,7 +155,7 @@ def _said(standing, values, how, metric):
         return [f"Nothing can be said of new patients: {why}.", lead]
     top = ranked.iloc[0]
     lead = (
-        f"{top.name} leads {len(ranked)} encoders with a mean {_name(metric)} of "
+        f"{top.name} leads {len(ranked)} encoders with a mean {_metric(metric)} of "
         f"{number(top['mean'])} over {tasks}"
     )
     won = f" and is highest in {top['firsts']:.0f} of {n_tasks}" if n_tasks > 1 else ""
@@ -148,13 +164,13 @@ def _said(standing, values, how, metric):
     between = _between(top).replace(" to ", " and ")
     rank = f"lies between {between}" if "and" in between else f"is {between}"
     alike = ranked.index[1:][(ranked["rank_low"] == 1).to_numpy()[1:]]
-    first = [f"So may be first: {in_a_list(alike)}."] if len(alike) else []
+    first = [f"So may be first: {listed(alike)}."] if len(alike) else []
     return [f"{lead}{won}; its rank {rank} (95 %).", *first]
 
 
 def _why_not(how, metric):
     if metric not in CEILED:
-        return f"No interval over patients is known of the {_name(metric)}, so none of a rank."
+        return f"No interval over patients is known of the {_metric(metric)}, so none of a rank."
     return f"No rank has an interval: too few patients in {', '.join(how['none'])}."
 
 
@@ -173,7 +189,7 @@ def _facts(cell):
     commit = cell["commit"][:12] or "unknown"
     return [
         ["row", ", ".join(cell[key] for key in ("cohort", "encoder", "head", "loss", "panel"))],
-        [_name(cell["metric"]), " ".join(filter(None, [number(cell["value"]), ends]))],
+        [_metric(cell["metric"]), " ".join(filter(None, [number(cell["value"]), ends]))],
         ["patients", f"{n:.0f}, {cell['n_samples']:.0f} slides, {cell['n_spots']:.0f} spots"],
         ["study", f"{cell['study']}, {cell['date'][:10]}"],
         ["commit", commit + " and changes" * (cell["changed"] == "True")],
@@ -183,9 +199,11 @@ def _facts(cell):
 
 
 def _printed(printed):
-    """Printed numbers beside measured ones."""
-    keys = ["table", "cohort", "encoder", "head", "loss", "split", "panel", "metric"]
+    """Printed numbers beside measured ones; what is the same in all rows stands below."""
+    of = ["table", "metric", "cohort", "encoder", "head", "loss", "split", "panel"]
+    keys = [key for key in of if key in ("cohort", "encoder") or printed[key].nunique() > 1]
     shown = printed[[*keys, "printed", "value", "difference"]].assign(marks=tables.marks(printed))
     facets = ("table", "cohort", "encoder", "head")
     heads = {"value": "measured"}
-    return tables.table("printed", "Beside the printed numbers", shown, heads, facets)
+    note = ", ".join(f"{key} {printed[key].iloc[0]}" for key in of if key not in keys) + "."
+    return tables.table("printed", "Beside the printed numbers", shown, heads, facets, note)
