@@ -8,6 +8,7 @@ import pytest
 from conftest import ROOT
 from test_tables import scores
 
+from spotrank.report import leaderboard, ledger
 from spotrank.scoring import score
 from spotrank.verdicts import columns
 from spotrank.verdicts.slides import of_slides
@@ -99,11 +100,13 @@ def test_correlation_of_moran():
 
 def test_the_docs_have_every_column():
     text = (ROOT / "docs/columns.md").read_text(encoding="utf-8")
-    of_scores, of_summary, of_sets = (
+    of_scores, of_summary, of_patients, of_ledger, of_sets = (
         set(re.findall(r"`(\w+)`", t)) for t in text.split("\n## ")[1:]
     )
     assert set(score.COLUMNS) <= of_scores
     named = {f"{metric}_{how}" for metric in METRICS[1:] for how in ("mean", "sd")}
     assert set(summarise(of_slides(scores()))) - named <= of_summary
     assert set(METRICS[1:]) <= of_summary
+    assert set(leaderboard.PATIENTS) - {"study"} <= of_patients
+    assert set(ledger.COLUMNS) <= of_ledger
     assert {*score.OF_SETS} - {"fold", "seed", "sample", "patient", "spearman"} <= of_sets
