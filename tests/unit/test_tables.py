@@ -74,6 +74,28 @@ def table_of(scores, planned=None):
     return partial(tables.formatted, numbers, *marks, places), numbers, apart
 
 
+def test_lots_of_cells_give_what_all_give_at_once():
+    """Whatever cells come together, with two panels and two tools; texts as categories, too."""
+    own = scores()
+    tools = [own.assign(head="given", loss=name) for name in ("tool", "other")]
+    tools[1].loc[tools[1]["fold"] == 1, "mse"] = float("nan")
+    frame = pd.concat([own, own[own["gene"] == "g"].assign(panel="q"), *tools], ignore_index=True)
+    cells = [rows for _, rows in frame.groupby(["cohort", "panel", "head", "loss", "fold"])]
+    texts = dict.fromkeys(frame.select_dtypes(object), "category")
+    whole = gather(lambda: [pd.concat(cells)])
+    lots = gather(lambda: (rows.astype(texts) for rows in cells))
+    assert len(whole.predicted) == 3
+    assert len(whole.common) == 1
+    pd.testing.assert_frame_equal(lots.means, whole.means, check_exact=True)
+    for kind in ("predicted", "common"):
+        one, other = getattr(lots, kind), getattr(whole, kind)
+        assert one.keys() == other.keys()
+        for key, table in one.items():
+            pd.testing.assert_frame_equal(
+                table.reset_index(drop=True), other[key].reset_index(drop=True), check_exact=True
+            )
+
+
 def test_share_of_the_ceiling_by_hand():
     rows = scores().query("cohort == 'a' and loss == 'mse' and fold == 0 and seed == 0")
     genes = pd.DataFrame(

@@ -58,11 +58,16 @@ def draws(patients, rng):
     mean = patients.mean(1)
     left = patients - mean[:, None]
     left = left - left.mean(0)
-    spread = np.sqrt((left**2).sum() / (k - 1))  # times √(n − 1), as is that of `own`
-    own = rng.standard_normal((DRAWS, n)) @ left.T * np.sqrt(n - 1)
-    alike = rng.standard_normal((DRAWS, k)) * spread * np.sqrt(k)
-    scale = np.sqrt((n - 1 + k) * n * rng.chisquare(n - 1, (DRAWS, 1)))
-    return mean + (own + alike) / scale
+    spread = np.sqrt((left**2).sum() / (k - 1))  # times √(n − 1), as is that of `drawn`
+    drawn = rng.standard_normal((DRAWS, n)) @ left.T
+    drawn *= np.sqrt(n - 1)  # in place: thousands of rows have arrays of 100 MB
+    alike = rng.standard_normal((DRAWS, k))
+    alike *= spread
+    alike *= np.sqrt(k)
+    drawn += alike
+    drawn /= np.sqrt((n - 1 + k) * n * rng.chisquare(n - 1, (DRAWS, 1)))
+    drawn += mean
+    return drawn
 
 
 def standing(draws):
@@ -70,7 +75,9 @@ def standing(draws):
 
     A rank is 1 + the number of better rows; rows that are equal in a draw share its first place.
     """
-    ranks = stats.rankdata(-draws.round(12), "min", axis=1)
+    parts = np.array_split(draws, 20)
+    ranks = [stats.rankdata(-own.round(12), "min", axis=1).astype("i4") for own in parts]
+    ranks = np.concatenate(ranks)
     first = ranks == 1
     low, high = np.quantile(ranks, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], 0, method="inverted_cdf")
     share = (first / first.sum(1, keepdims=True)).mean(0)
