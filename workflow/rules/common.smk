@@ -89,6 +89,12 @@ def memory_of_fit(wildcards, input, attempt):
     return memory(least, 20, "spots", "embeddings")(wildcards, input, attempt)
 
 
+def memory_of_tables(wildcards, input, attempt):
+    """Resource: cells are held a lot at a time, several times over, or the largest alone."""
+    largest = max((Path(file).stat().st_size for file in input), default=0)
+    return attempt * (3000 + 20 * largest // 2**20)
+
+
 def minutes(n):
     """Resource function: `n`, and as much again when a job is tried again."""
     return lambda wildcards, attempt: attempt * n

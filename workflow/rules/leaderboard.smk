@@ -9,7 +9,6 @@ rule leaderboard:
         "../../envs/report.yaml"
     params:
         ledger=study.config["ledger"],
-        results="results",
         page="results/leaderboard.html",
         table="results/leaderboard.tsv",
     script:

@@ -74,7 +74,7 @@ rule tables:
     conda:
         "../../envs/report.yaml"
     resources:
-        mem_mb=memory(2000, 20),
+        mem_mb=memory_of_tables,
         runtime=minutes(30),
     params:
         config=study.config,
