@@ -12,7 +12,7 @@ import secrets
 import sys
 import traceback
 from contextlib import contextmanager
-from itertools import accumulate, chain
+from itertools import accumulate
 from pathlib import Path
 
 RESOURCES = Path(__file__).parents[3] / "resources"
@@ -217,11 +217,12 @@ def write_lots(tables, path, metadata):
     """Write tables (pyarrow) of one schema as one, with checksums, a row group each."""
     import pyarrow.parquet as pq
 
-    first = next(tables)
-    schema = first.schema.with_metadata(metadata)
+    table = next(tables)
+    schema = table.schema.with_metadata(metadata)
     with pq.ParquetWriter(path, schema, write_page_checksum=True) as writer:
-        for table in chain([first], tables):
+        while table is not None:
             writer.write_table(table, len(table))
+            table = next(tables, None)
 
 
 def row_groups(path):
