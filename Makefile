@@ -68,6 +68,7 @@ bench: .venv/ready
 	$(BIN)/python tests/benchmarks/bench_import.py
 	$(BIN)/python tests/benchmarks/bench_predict.py
 	$(BIN)/python tests/benchmarks/bench_ridge.py
+	$(BIN)/python tests/benchmarks/bench_tables.py
 
 lint: .venv/ready
 	$(BIN)/ruff check

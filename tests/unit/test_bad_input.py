@@ -11,6 +11,7 @@ import bad_bundles
 import bad_configs
 import bad_files
 import bad_given
+import bad_ledgers
 import bad_new_slides
 import bad_predictions
 import bad_runs
@@ -47,6 +48,7 @@ KINDS = {
     "HEST-Benchmark": (bad_bench.BENCH, bad_bench.check_bench),
     "bundle": (bad_bundles.BUNDLES, bad_bundles.check_bundle),
     "genes.sets": (bad_sets.SETS, bad_sets.check_sets),
+    "ledger": (bad_ledgers.LEDGERS, bad_ledgers.check_ledger),
     "new slides": (bad_new_slides.PREDICTIONS, bad_new_slides.check_prediction),
     "torch weights": (bad_files.WEIGHTS, bad_files.check_weights(".pth")),
     "safetensors": (bad_files.SAFETENSORS, bad_files.check_weights(".safetensors")),

@@ -8,8 +8,10 @@ import pytest
 from conftest import ROOT
 from test_tables import scores
 
+from spotrank.report import leaderboard, ledger
 from spotrank.scoring import score
 from spotrank.verdicts import columns
+from spotrank.verdicts.slides import of_slides
 from spotrank.verdicts.summary import KEYS, METRICS, summarise
 
 RUN = [*KEYS, "fold", "seed", "sample"]
@@ -73,7 +75,7 @@ def test_choosing_on_the_test_flatters():
     rng = np.random.default_rng(0)
     noise = rng.normal(0, 0.1, (3, 60))
     frame = slide(spearman=noise[0], pearson=noise[1], train_pearson=noise[2])
-    row = summarise(frame).iloc[0]
+    row = summarise(of_slides(frame)).iloc[0]
     assert abs(row["spearman_best10"]) < 0.1 < row["spearman_best10_by_test_leak"]
     assert row["spearman_best50"] != row["spearman_mean"]
     assert np.isnan(row["spearman_best200"])
@@ -98,11 +100,13 @@ def test_correlation_of_moran():
 
 def test_the_docs_have_every_column():
     text = (ROOT / "docs/columns.md").read_text(encoding="utf-8")
-    of_scores, of_summary, of_sets = (
+    of_scores, of_summary, of_patients, of_ledger, of_sets = (
         set(re.findall(r"`(\w+)`", t)) for t in text.split("\n## ")[1:]
     )
     assert set(score.COLUMNS) <= of_scores
     named = {f"{metric}_{how}" for metric in METRICS[1:] for how in ("mean", "sd")}
-    assert set(summarise(scores())) - named <= of_summary
+    assert set(summarise(of_slides(scores()))) - named <= of_summary
     assert set(METRICS[1:]) <= of_summary
+    assert set(leaderboard.PATIENTS) - {"study"} <= of_patients
+    assert set(ledger.COLUMNS) <= of_ledger
     assert {*score.OF_SETS} - {"fold", "seed", "sample", "patient", "spearman"} <= of_sets

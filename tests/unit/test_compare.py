@@ -14,6 +14,7 @@ from spotrank.report import comparisons as pages
 from spotrank.report import style, tables
 from spotrank.verdicts import best, units
 from spotrank.verdicts.compare import ALL, compare, read, sign_flips, swapped
+from spotrank.verdicts.slides import gather, of_slides
 from spotrank.verdicts.summary import BESIDE, METRICS, summarise
 
 NUMBERS = (
@@ -44,7 +45,8 @@ def compared(table, planned=None, persons=None):
         cohort: {patient: 100 * i + patient for patient in patients}
         for i, (cohort, patients) in enumerate(own.items())
     }
-    return compare(table, summarise(table, planned), persons)
+    means = gather(lambda: [table])
+    return compare(means, summarise(means.means, planned), persons)
 
 
 def test_two_patients_by_hand():
@@ -221,7 +223,7 @@ def test_a_cohort_that_only_tests_leaves_those_that_train_together():
     over = compared(table)
     over = over[over["cohort"] == ALL]
     assert over[["split", "n_patients"]].to_numpy().tolist() == [["s", 4]]
-    summary = summarise(table)
+    summary = summarise(of_slides(table))
     numbers, *_ = tables.wide(summary)
     assert list(numbers) == ["c, s", "d, s", "t, from_c", "mean, s"]
     assert numbers.loc["mse", "mean, s"] == pytest.approx(0.4)
@@ -303,7 +305,7 @@ def test_symmetries(pairs, random):
 def test_intervals_of_means_are_scipys(rng):
     means = {loss: rng.normal(0.2, 0.1, 5) for loss in ("mse", "poisson", "pearson")}
     persons = {"c": {patient: patient for patient in range(5)}}
-    summary = best.beside(summarise(scores(means)), scores(means), persons)
+    summary = best.beside(summarise(own := of_slides(scores(means))), own, persons)
     for row in summary.itertuples():
         interval = stats.ttest_1samp(means[row.loss], 0).confidence_interval(0.95)
         assert (row.spearman_low, row.spearman_high) == pytest.approx(tuple(interval))
@@ -339,7 +341,8 @@ def test_ranked_is_what_can_be_believed():
     table.loc[table["loss"] == "pearson", "leak"] = "x in training and test"
     depth = scores({"depth": [0.1, 0.2]}, encoder="none", head="floor")
     table = pd.concat([table, depth])
-    summary = best.beside(summarise(table), table, {"c": {0: 0, 1: 1}}).set_index("loss")
+    own = of_slides(table)
+    summary = best.beside(summarise(own), own, {"c": {0: 0, 1: 1}}).set_index("loss")
     assert summary["p_best"].notna().to_dict() == {
         "mse": True, "poisson": False, "pearson": False, "strank_list": True, "depth": False,
     }  # fmt: skip
@@ -349,7 +352,7 @@ def test_ranked_is_what_can_be_believed():
 
 def test_cells_of_a_grid_keep_their_person():
     values = units.by_patient(
-        pd.concat([scores({"mse": [0.1, 0.2]}), scores({"mse": [0.3, 0.4]}, fold=9)]),
+        of_slides(pd.concat([scores({"mse": [0.1, 0.2]}), scores({"mse": [0.3, 0.4]}, fold=9)])),
         {"c": {0: 7, 1: 3}},
     )
     cells, person = units.grid(values, "spearman", values[:1])

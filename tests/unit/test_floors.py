@@ -20,6 +20,7 @@ from spotrank.study.files import Files
 from spotrank.study.made_by import MadeBy
 from spotrank.study.study import Study
 from spotrank.verdicts.floors import floors_of, is_floor
+from spotrank.verdicts.slides import of_slides
 from spotrank.verdicts.summary import summarise
 
 ALL = ["depth", "stain", "place"]
@@ -280,7 +281,7 @@ def test_floors_stand_below_the_losses_and_are_never_best():
     assert numbers.index.tolist() == [
         *("mse", "strank_list"), "depth (floor)", "nearest (floor)",
     ]  # fmt: skip
-    plain, *_ = tables.wide(summarise(scores()))
+    plain, *_ = tables.wide(summarise(of_slides(scores())))
     pd.testing.assert_frame_equal(numbers.iloc[:2], plain)
     lines = [" ".join(line.split()) for line in tables.markdown(text_of, []).splitlines()]
     assert "| strank_list | **0.350** | **0.550** | **0.450** |" in lines
@@ -291,7 +292,7 @@ def test_what_a_floor_has_not_is_a_dash():
     frame = with_floors(scores())
     other = frame[frame["head"] != "floor"].assign(encoder="e_2")
     frame = pd.concat([frame, other, other[~is_floor(other)].assign(head="mlp")])
-    numbers, *_ = tables.wide(summarise(frame))
+    numbers, *_ = tables.wide(summarise(of_slides(frame)))
     assert numbers.index.names == ["encoder", "head", "loss"]
     assert numbers.index.tolist()[-3:] == [
         ("–", "–", "depth (floor)"),

@@ -16,6 +16,7 @@ from spotrank.report import comparisons, tables
 from spotrank.verdicts import best
 from spotrank.verdicts.compare import compare
 from spotrank.verdicts.floors import is_floor
+from spotrank.verdicts.slides import gather, of_slides
 from spotrank.verdicts.summary import summarise
 
 SPOTS = [f"AAAC{i}-1" for i in range(30)]
@@ -106,13 +107,13 @@ def with_tools():
 def test_a_tool_is_compared_on_its_own_genes_and_not_ranked():
     own = with_tools()
     persons = {c: {p: p for p in rows["patient"].unique()} for c, rows in own.groupby("cohort")}
-    summary = summarise(own)
-    pairs = compare(own, summary, persons)
+    summary = summarise(of_slides(own))
+    pairs = compare(gather(lambda: [own]), summary, persons)
     row = pairs[(pairs["differ"] == "given") & (pairs["cohort"] == "a")].squeeze()
     assert (row["a"], row["b"], row["loss"]) == ("mse", "STPath", "")
     assert row["difference"] == pytest.approx(-0.2)  # as without the gene that the tool lacks
     assert row["n_genes"] == own["gene"].nunique() - 1
-    ranked = best.beside(summary, own, persons).set_index(["cohort", "loss"])
+    ranked = best.beside(summary, of_slides(own), persons).set_index(["cohort", "loss"])
     assert ranked["p_best"].isna().all()  # of two rows one lacks a gene
     numbers, _, lacking = tables.wide(summary)
     assert list(numbers.index) == ["mse", "STPath (given)"]
@@ -130,12 +131,12 @@ def test_a_tool_is_compared_on_its_own_genes_and_not_ranked():
 def test_a_gene_lacks_that_was_not_predicted_and_none_of_a_run_that_diverged():
     own = with_tools()
     own.loc[(own["loss"] == "mse") & (own["seed"] == 1), ["spearman", "mse"]] = np.nan
-    summary = summarise(own).set_index(["cohort", "loss"])
+    summary = summarise(of_slides(own)).set_index(["cohort", "loss"])
     assert summary["n_lacking"].to_dict() == {
         ("a", "mse"): 0, ("a", "STPath"): 1, ("b", "mse"): 0, ("b", "STPath"): 1,
     }  # fmt: skip
     elsewhere = own.assign(mean_count=own["mean_count"].where(own["gene"] != "g"))
-    assert summarise(elsewhere)["n_lacking"].tolist() == [1, 2, 1, 2]
+    assert summarise(of_slides(elsewhere))["n_lacking"].tolist() == [1, 2, 1, 2]
 
 
 def test_the_nearest_spots_are_no_floor_where_only_they_are_fitted():
@@ -149,4 +150,4 @@ def test_the_nearest_spots_are_no_floor_where_only_they_are_fitted():
 def test_the_most_is_reached_by_a_row_of_all_genes():
     there = with_tools().assign(ceiling_spearman=0.95, ceiling_flag="")
     there.loc[there["loss"] == "mse", "spearman"] -= 0.6
-    assert all(" mse reaches " in said for said in tables.ceilings(summarise(there)))
+    assert all(" mse reaches " in said for said in tables.ceilings(summarise(of_slides(there))))

@@ -16,6 +16,7 @@ from spotrank.genes.selections import SELECTIONS
 from spotrank.report.page import answer, cells, methods, page, picture, tables, training
 from spotrank.spots import split
 from spotrank.verdicts import best
+from spotrank.verdicts.slides import of_slides
 from spotrank.verdicts.summary import summarise
 
 BASE = np.linspace(0.2, 0.4, 12)  # of twelve patients
@@ -26,7 +27,7 @@ def said(table, planned=None):
     """Sentences of each place, by its name."""
     persons = {cohort: {p: (cohort, p) for p in range(12)} for cohort in table["cohort"].unique()}
     pairs = compared(table, planned, persons)
-    summary = best.beside(summarise(table, planned), table, persons)
+    summary = best.beside(summarise(own := of_slides(table), planned), own, persons)
     return {one["place"]: one["said"] for one in answer.answers(summary, pairs)}
 
 
@@ -153,7 +154,7 @@ def test_numbers_have_three_decimals(x, text):
 
 
 def test_warnings_name_what_leaks_and_what_was_lost():
-    summary = summarise(scores({"mse": BASE}, leak="patient 1 trains and tests"))
+    summary = summarise(of_slides(scores({"mse": BASE}, leak="patient 1 trains and tests")))
     summary["holes"] = "2 of 3 folds; 12 of 50 genes are lacking"
     columns = {"lost_enough_genes": 30, "lost_on_slide": 0, "measured": 100, "spots": 70}
     known = {"holes": {"a": "is missing"}, "cells": dict.fromkeys("bcd")}
@@ -180,7 +181,7 @@ def test_what_lies_behind_a_row(tmp_path, monkeypatch):
         ]
     )
     table.loc[table["gene"] == "b", "spearman"] = np.nan
-    path, summary = tmp_path / "scores.parquet", summarise(table)
+    path, summary = tmp_path / "scores.parquet", summarise(of_slides(table))
     pq.write_table(pa.Table.from_pandas(table, preserve_index=False), path)
     whole = cells.cells(path, summary)
     mine = table[table["loss"] == "mse"]
@@ -199,7 +200,7 @@ def test_the_picture_has_the_best_rows_and_all_floors(tmp_path):
     floors = scores({"depth": BASE}).assign(head="floor", encoder="none")
     table = pd.concat([scores(losses), floors])
     persons = {"c": {p: p for p in range(12)}}
-    summary = best.beside(summarise(table), table, persons)
+    summary = best.beside(summarise(own := of_slides(table)), own, persons)
     (place,) = picture.picture(summary, [{"fold": {"0": 0.1}}] * len(summary))
     names = [row["name"] for row in place["rows"]]
     assert names == [f"loss{i:02}" for i in range(19, 3, -1)] + ["depth"]
@@ -208,7 +209,7 @@ def test_the_picture_has_the_best_rows_and_all_floors(tmp_path):
 
 def test_cells_of_the_wide_table_open_their_rows():
     table = pd.concat([scores({"mse": BASE, "poisson": BASE + 0.1}, cohort=name) for name in "ab"])
-    summary = summarise(table)
+    summary = summarise(of_slides(table))
     wide = tables.wide(summary)
     assert [column["head"] for column in wide["columns"]] == ["loss", "kind", "a", "b"]
     for row in wide["rows"]:
@@ -334,7 +335,7 @@ def test_methods_cite_what_was_used():
     own = scores({"strank_list": BASE}, split="patient_k_fold")
     tested = own.assign(cohort="t", split="from_c")
     tool = tested.assign(head="given", loss="stpath", encoder="none")
-    summary, samples = summarise(pd.concat([own, tested, tool])), pd.DataFrame([samples])
+    summary, samples = summarise(of_slides(pd.concat([own, tested, tool]))), pd.DataFrame([samples])
     text, references = methods.paragraph(known, summary, samples, [], True)
     assert "in c (1 slide of 1 patient) [1]: 1,200 spots with at least 5 genes" in text
     how = "in c patients held out in 3 folds, and t tested on the model of all of c"

@@ -18,6 +18,7 @@ from PIL import Image
 from spotrank.report.page import chosen, genes, packed, slides, tested
 from spotrank.scoring import CEILINGS, score
 from spotrank.spots import pair
+from spotrank.verdicts.slides import of_slides
 from spotrank.verdicts.summary import summarise
 
 GEOMETRY = {"size": 112, "um_per_px": 0.5, "source": "wsis"}
@@ -66,7 +67,7 @@ def made(cohort, tmp_path_factory):
 def choose(scores, cells, files):
     with NamedTemporaryFile(suffix=".parquet") as file:
         scores.to_parquet(file.name)
-        return chosen.choose(summarise(scores), file.name, cells, files, "library")
+        return chosen.choose(summarise(of_slides(scores)), file.name, cells, files, "library")
 
 
 def of_spots(own, names):

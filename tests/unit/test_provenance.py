@@ -101,8 +101,8 @@ def test_damaged_scores_are_refused_beside_the_others(tmp_path):
     said = f"2 of the tables' cells can't be trusted: {paths[2]} is missing; {paths[0]} is damaged"
     with pytest.raises(InputError, match=re.escape(said)):
         trust.trusted(cells, paths[:2], marks_holes=False)
-    records, scores, holes = trust.trusted(cells, paths[:2], marks_holes=True)
-    assert (list(records), len(scores), set(holes)) == ([paths[1]], 1, {paths[0], paths[2]})
+    records, holes = trust.trusted(cells, paths[:2], marks_holes=True)
+    assert (list(records), set(holes)) == ([paths[1]], {paths[0], paths[2]})
     with pytest.raises(InputError, match=r"none of 3 cells can be used: .*0.parquet is missing"):
         trust.trusted(cells, [], marks_holes=True)
 

@@ -5,6 +5,7 @@ import pytest
 
 from spotrank.report import tables
 from spotrank.verdicts.compare import COLUMNS, compare
+from spotrank.verdicts.slides import gather, of_slides
 from spotrank.verdicts.summary import summarise
 
 OF_SLIDE = ("mae", "ari", "nmi", "train_pearson", "moran_observed", "moran_predicted")
@@ -54,7 +55,7 @@ def scores(leak=""):
 
 
 def test_summary_by_hand():
-    table = summarise(scores()).set_index(["cohort", "loss"])
+    table = summarise(of_slides(scores())).set_index(["cohort", "loss"])
     row = table.loc[("b", "strank_list")]
     # folds 0.5, 0.5, 0.6, 0.6: mean 0.55, sd √(4·0.05²/3)
     assert row["spearman_mean"] == pytest.approx(0.55)
@@ -66,10 +67,33 @@ def test_summary_by_hand():
 
 def table_of(scores, planned=None):
     """Function of formats that gives a table's text, numbers and what can't be told apart."""
-    summary = summarise(scores, planned)
+    means = gather(lambda: [scores])
+    summary = summarise(means.means, planned)
     numbers, *marks = tables.wide(summary)
-    places, apart = tables.verdicts(numbers, compare(scores, summary, PERSONS))
+    places, apart = tables.verdicts(numbers, compare(means, summary, PERSONS))
     return partial(tables.formatted, numbers, *marks, places), numbers, apart
+
+
+def test_lots_of_cells_give_what_all_give_at_once():
+    """Whatever cells come together, with two panels and two tools; texts as categories, too."""
+    own = scores()
+    tools = [own.assign(head="given", loss=name) for name in ("tool", "other")]
+    tools[1].loc[tools[1]["fold"] == 1, "mse"] = float("nan")
+    frame = pd.concat([own, own[own["gene"] == "g"].assign(panel="q"), *tools], ignore_index=True)
+    cells = [rows for _, rows in frame.groupby(["cohort", "panel", "head", "loss", "fold"])]
+    texts = dict.fromkeys(frame.select_dtypes(object), "category")
+    whole = gather(lambda: [pd.concat(cells)])
+    lots = gather(lambda: (rows.astype(texts) for rows in cells))
+    assert len(whole.predicted) == 3
+    assert len(whole.common) == 1
+    pd.testing.assert_frame_equal(lots.means, whole.means, check_exact=True)
+    for kind in ("predicted", "common"):
+        one, other = getattr(lots, kind), getattr(whole, kind)
+        assert one.keys() == other.keys()
+        for key, table in one.items():
+            pd.testing.assert_frame_equal(
+                table.reset_index(drop=True), other[key].reset_index(drop=True), check_exact=True
+            )
 
 
 def test_share_of_the_ceiling_by_hand():
@@ -83,7 +107,7 @@ def test_share_of_the_ceiling_by_hand():
         }
     )
     columns = rows.iloc[[0] * 4].drop(columns=genes.columns).reset_index(drop=True)
-    row = summarise(columns.join(genes)).loc[0]
+    row = summarise(of_slides(columns.join(genes))).loc[0]
     assert row["ceiling_spearman"] == pytest.approx((0.2 + 0.6 + 0.7) / 3)  # unflagged
     # of those that have a score: (0.1 + 0.3) / (0.2 + 0.6), not the mean of 1/2, 1/2 and 9
     assert row["spearman_share"] == pytest.approx(0.5)
@@ -141,7 +165,7 @@ def test_a_single_loss_is_not_the_best():
     text_of, _, apart = table_of(there)
     assert text_of("**{}**", "<u>{}</u>").loc["mse"].tolist() == ["0.150", "0.350", "0.250"]
     assert apart == []
-    assert list(compare(there, summarise(there), PERSONS)) == COLUMNS
+    assert list(compare(gather(lambda: [there]), summarise(of_slides(there)), PERSONS)) == COLUMNS
 
 
 def test_a_leak_is_marked_where_it_is():
@@ -150,7 +174,7 @@ def test_a_leak_is_marked_where_it_is():
         for cohort, n in (("a", 3), ("b", 2))
         for loss in ("mse", "strank_list")
     }
-    summary = summarise(scores("P_1 in training and test"), planned)
+    summary = summarise(of_slides(scores("P_1 in training and test")), planned)
     numbers, leaks, holes = tables.wide(summary)
     below = [*tables.notes(leaks), *tables.notes(holes, "‡")]
     text_of, _, apart = table_of(scores("P_1 in training and test"), planned)
@@ -173,7 +197,7 @@ def test_what_was_planned_and_is_not_there_is_marked():
         for loss in ("mse", "strank_list")
     }
     there = scores().query("cohort == 'a' or loss == 'mse'")
-    summary = summarise(there, planned)
+    summary = summarise(of_slides(there), planned)
     assert summary["holes"].tolist() == ["", "", "", *["0 of 2 folds"] * 3]
     assert summary["n_samples"].tolist() == [2, 2, 2, 0, 0, 0]
     text_of, _, _ = table_of(there, planned)
@@ -184,10 +208,13 @@ def test_what_was_planned_and_is_not_there_is_marked():
 
 def test_what_is_reached_of_the_ceiling_is_said():
     there = scores().assign(ceiling_spearman=0.8, ceiling_flag="")
-    said = tables.ceilings(summarise(there))
+    said = tables.ceilings(summarise(of_slides(there)))
     # the best of a: folds .3 and .4 of .8
     assert said[0] == (
         "a: the ceiling of sampling noise is 0.800, of which strank_list reaches 44%, the most."
     )
     assert len(said) == 2
-    assert tables.ceilings(summarise(there.assign(ceiling_flag="may not vary at all"))) == []
+    assert (
+        tables.ceilings(summarise(of_slides(there.assign(ceiling_flag="may not vary at all"))))
+        == []
+    )

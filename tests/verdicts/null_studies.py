@@ -15,6 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "workflow"))
 
 from spotrank.fitting.losses import LOSSES
 from spotrank.verdicts.compare import compare
+from spotrank.verdicts.slides import gather
 from spotrank.verdicts.summary import BESIDE, METRICS, summarise
 
 NUMBERS = (
@@ -74,7 +75,8 @@ def null_scores(rng, patients):
 def compared(scores):
     """Comparisons of the study, as the tables have them."""
     persons = {"c": {patient: patient for patient in scores["patient"].unique()}}
-    return compare(scores, summarise(scores), persons)
+    means = gather(lambda: [scores])
+    return compare(means, summarise(means.means), persons)
 
 
 def over(units, scores):

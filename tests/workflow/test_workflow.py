@@ -1,5 +1,6 @@
 """Whole runs of the workflow, as users start it."""
 
+import json
 import re
 import shutil
 
@@ -158,6 +159,38 @@ def test_patients_that_a_difference_needs(copy, tmp_path):
     printed, code = snakemake(tmp_path, SMALL, "power")
     assert code == 1
     assert "comparisons.tsv: no such file; run the study first" in printed
+
+
+def test_the_ledger_has_every_score_once(finished):
+    lines = pd.read_csv(finished / "results/ledger.tsv", sep="\t")
+    summary = pd.read_csv(finished / "results/small/tables/summary.tsv", sep="\t")
+    mine = lines[lines["metric"] == "spearman"].set_index("loss")
+    assert len(mine) == len(summary)
+    for column, name in {"value": "mean", "low": "low", "high": "high"}.items():
+        expected = summary.set_index("loss")[f"spearman_{name}"].to_dict()
+        assert mine[column].to_dict() == expected
+    samples = pd.read_csv(finished / "results/small/tables/samples.tsv", sep="\t")
+    assert (lines["n_spots"] == samples["spots"].sum()).all()
+    known = json.loads((finished / "results/small/provenance.json").read_text())
+    assert (lines["provenance"] == known["id"]).all()
+    assert (lines["commit"] == known["git"]["commit"]).all()
+
+
+def test_the_leaderboard_is_drawn_from_the_ledger(copy):
+    before = (copy / "results/ledger.tsv").read_bytes()
+    printed, code = snakemake(copy, SMALL, "leaderboard", "--forcerun", "ledger")
+    assert code == 0, printed
+    assert "stain_statistics is the only encoder of this board." in printed
+    assert (copy / "results/ledger.tsv").read_bytes() == before
+    table = pd.read_csv(copy / "results/leaderboard.tsv", sep="\t")
+    mine = table[(table["metric"] == "spearman") & (table["loss"] == "mse")].set_index("encoder")
+    assert list(mine.index) == ["stain_statistics"] + [
+        f"{name} (floor)" for name in ("depth", "stain", "place")
+    ]
+    summary = pd.read_csv(copy / "results/small/tables/summary.tsv", sep="\t").set_index("loss")
+    assert mine.loc["stain_statistics", "value_sim"] == summary.loc["mse", "spearman_mean"]
+    page = (copy / "results/leaderboard.html").read_text()
+    assert "stain_statistics is the only encoder of this board." in page
 
 
 def test_depth_alone_scores_what_depth_does(scores):

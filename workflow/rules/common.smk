@@ -22,7 +22,7 @@ from spotrank.report import published, status
 from spotrank.report.page import page
 from spotrank.spots import pair, split
 from spotrank.study import bundle as bundles
-from spotrank.study import cost, floors, given, plans, prediction, units
+from spotrank.study import cost, floors, given, plans, prediction, settings, units
 from spotrank.study.files import Files
 from spotrank.study.lots import Lots
 from spotrank.study.made_by import MadeBy
@@ -102,23 +102,24 @@ def memory_of_lot(wildcards, input, attempt):
     return max(memory_of_fit(wildcards, own, attempt) for own in fits.values())
 
 
+def wait_for(input):
+    """Raise where a file is yet to come, as Snakemake expects of inputs alone."""
+    for path in input:
+        Path(path).stat()
+
+
 def memory_of_scores(wildcards, input, attempt):
     """Resource: `memory` of the largest of a lot's cells."""
+    wait_for(input)
     cells = [sum(thing["input"].values(), []) for thing in scores_of(*wildcards)]
-    return max(memory_listed(files)(wildcards, input, attempt) for files in cells)
+    return max(memory(2000, 20)(wildcards, files, attempt) for files in cells)
 
 
-def memory_listed(paths):
-    """Resource function: `memory` of files that lists among the input name."""
-
-    def ask(wildcards, input, attempt):
-        for path in input:
-            Path(
-                path
-            ).stat()  # raises where it is yet to come, as Snakemake expects of inputs alone
-        return memory(2000, 20)(wildcards, paths, attempt)
-
-    return ask
+def memory_of_tables(wildcards, input, attempt):
+    """Resource: cells are held a lot at a time, several times over, or the largest alone."""
+    wait_for(input)
+    sizes = (Path(path).stat().st_size for path in SCORES if Path(path).exists())
+    return attempt * (3000 + 20 * max(sizes, default=0) // 2**20)
 
 
 def minutes(n):

@@ -45,6 +45,7 @@ rule tables:
         provenance=f"results/{study.name}/provenance.json",
         scores=f"results/{study.name}/tables/scores.parquet",
         summary=f"results/{study.name}/tables/summary.tsv",
+        patients=f"results/{study.name}/tables/patients.tsv",
         comparisons=f"results/{study.name}/tables/comparisons.tsv",
         comparisons_html=report(
             f"results/{study.name}/tables/comparisons.html",
@@ -73,7 +74,7 @@ rule tables:
     conda:
         "../../envs/report.yaml"
     resources:
-        mem_mb=memory_listed(asked(SCORES)),
+        mem_mb=memory_of_tables,
         runtime=minutes(30),
     params:
         config=study.config,

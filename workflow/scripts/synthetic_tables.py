@@ -5,7 +5,7 @@ from spotrank.base.store import job, whole
 with job(snakemake.log[0]):
     import pyarrow as pa
 
-    from spotrank.base.store import read_parquet, write_parquet, write_texts
+    from spotrank.base.store import lots, read_parquet, write_lots, write_texts
     from spotrank.report import published, style, synthetic, trust
     from spotrank.verdicts.summary import summarise_synthetic
 
@@ -14,10 +14,10 @@ with job(snakemake.log[0]):
     curves_of = {path: path.replace("scores.parquet", "curves.parquet") for path in params.cells}
     found = [path for path in params.found if curves_of[path] in params.curves]
     paths = [*snakemake.input.scores, *found]
-    known, table = trust.collect(
-        output.provenance, params.config, params.cells, paths, params.marks_holes
-    )
-    scores = table.to_pandas()
+    known = trust.collect(output.provenance, params.config, params.cells, paths, params.marks_holes)
+    with whole(output.scores) as path:
+        write_lots(lots(known["cells"]), path, {"provenance": known["id"]})
+    scores = read_parquet(output.scores).to_pandas()
     summary = summarise_synthetic(scores)
     texts = {
         output.provenance: trust.as_text(known),
@@ -30,8 +30,6 @@ with job(snakemake.log[0]):
         beside = published.beside(of_table[name], *printed)
         for form, text in published.forms(beside, known).items():
             texts[output[f"{name}_{form}"]] = text
-    with whole(output.scores) as path:
-        write_parquet(table, path)
     write_texts(texts)
     curves = [read_parquet(curves_of[path]) for path in known["cells"]]
     curves = pa.concat_tables(curves).to_pandas()

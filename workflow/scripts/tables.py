@@ -7,13 +7,14 @@ with job(snakemake.log[0]):
 
     import pyarrow as pa
 
-    from spotrank.base.store import read_parquet, write_parquet, write_texts
+    from spotrank.base.store import lots, read_parquet, row_groups, write_lots, write_texts
     from spotrank.report import comparisons, published, samples, tables, trust
-    from spotrank.verdicts import best
+    from spotrank.verdicts import best, slides
     from spotrank.verdicts.compare import compare
     from spotrank.verdicts.floors import is_floor
     from spotrank.verdicts.sets import summarise_sets
     from spotrank.verdicts.summary import summarise
+    from spotrank.verdicts.units import patients
 
     output, params = snakemake.output, snakemake.params
     # where holes are marked, scores without those of the gene sets are one
@@ -21,13 +22,16 @@ with job(snakemake.log[0]):
     with_sets = "sets" in output.keys()  # noqa: SIM118 (a list with names)
     found = [path for path in params.found if not with_sets or sets_of[path] in params.sets]
     paths = [*params.scores, *found]
-    known, gathered = trust.collect(
+    known = trust.collect(
         output.provenance, params.config, params.cells, paths, params.marks_holes, params.tables
     )
-    scores = gathered.to_pandas(strings_to_categorical=True)
-    summary = summarise(scores, params.planned)
-    pairs = compare(scores, summary, params.persons)
-    summary = best.beside(summary, scores, params.persons)
+    with whole(output.scores) as path:
+        write_lots(lots(known["cells"]), path, {"provenance": known["id"]})
+    of_slides = slides.gather(partial(row_groups, output.scores))
+    summary = summarise(of_slides.means, params.planned)
+    pairs = compare(of_slides, summary, params.persons)
+    summary = best.beside(summary, of_slides.means, params.persons)
+    of_patients = patients(of_slides.means, params.persons)
     numbers, leaks, lacking = tables.wide(summary)
     places, apart = tables.verdicts(numbers, pairs)
     below = [
@@ -46,6 +50,7 @@ with job(snakemake.log[0]):
         output.samples_html: samples.html(of_samples, known["source"]),
         output.provenance: trust.as_text(known),
         output.summary: summary.assign(provenance=known["id"]).to_csv(sep="\t", index=False),
+        output.patients: of_patients.assign(provenance=known["id"]).to_csv(sep="\t", index=False),
         output.comparisons: pairs.assign(provenance=known["id"]).to_csv(sep="\t", index=False),
         output.comparisons_html: comparisons.html(pairs, known["source"]),
         output.tsv: tables.tsv(numbers, leaks, known["id"]),
@@ -63,6 +68,4 @@ with job(snakemake.log[0]):
         sets = pa.concat_tables([read_parquet(sets_of[path]) for path in known["cells"]])
         sets = summarise_sets(sets.to_pandas(strings_to_categorical=True))
         texts[output.sets] = sets.assign(provenance=known["id"]).to_csv(sep="\t", index=False)
-    with whole(output.scores) as path:
-        write_parquet(gathered, path)
     write_texts(texts)

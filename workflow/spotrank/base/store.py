@@ -16,6 +16,7 @@ from itertools import accumulate
 from pathlib import Path
 
 RESOURCES = Path(__file__).parents[3] / "resources"
+AT_A_TIME = 1 << 18  # rows of a table: memory stays that of so many, or of one file
 DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
 
 
@@ -196,6 +197,44 @@ def write_parquet(table, path):
     import pyarrow.parquet as pq
 
     pq.write_table(table, path, write_page_checksum=True)
+
+
+def lots(paths):
+    """Tables (pyarrow) of files that the workflow wrote, as many joined as have AT_A_TIME rows."""
+    import pyarrow as pa
+
+    some = []
+    for path in paths:
+        some.append(read_parquet(path))
+        if sum(map(len, some)) >= AT_A_TIME:
+            yield pa.concat_tables(some)
+            some = []
+    if some:
+        yield pa.concat_tables(some)
+
+
+def write_lots(tables, path, metadata):
+    """Write tables (pyarrow) of one schema as one, with checksums, a row group each."""
+    import pyarrow.parquet as pq
+
+    table = next(tables)
+    schema = table.schema.with_metadata(metadata)
+    with pq.ParquetWriter(path, schema, write_page_checksum=True) as writer:
+        while table is not None:
+            writer.write_table(table, len(table))
+            table = next(tables, None)
+
+
+def row_groups(path):
+    """DataFrames of what `write_lots` wrote, texts as categories; `InputError` if damaged."""
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            for i in range(file.num_row_groups):
+                yield file.read_row_group(i).to_pandas(strings_to_categorical=True)
+    except (OSError, ValueError) as error:  # pyarrow's errors are such
+        raise damaged(path, error) from None
 
 
 def fixed_text(values):

@@ -6,6 +6,7 @@ import pandas as pd
 
 from spotrank.report.style import COLOURS, STYLE, best_loss, empty, grid, panels_of
 from spotrank.verdicts.floors import floors_of, is_floor
+from spotrank.verdicts.slides import of_slides
 from spotrank.verdicts.summary import runs as runs_of
 
 HISTORY = ["auxiliary", "loss", "run", "epoch", "monitored", "n_auxiliary"]
@@ -16,7 +17,7 @@ def scores_by_loss(scores):
 
     Below a line, in grey, the floors; dotted what sampling noise leaves to be reached.
     """
-    runs = runs_of(scores)
+    runs = runs_of(of_slides(scores))
     panels = list(panels_of(runs))
     with plt.rc_context(STYLE):
         floor = is_floor(runs)

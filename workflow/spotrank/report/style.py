@@ -11,6 +11,7 @@ import numpy as np
 
 from spotrank.base.store import whole
 from spotrank.verdicts.floors import is_floor
+from spotrank.verdicts.slides import of_slides
 from spotrank.verdicts.summary import runs
 
 # Okabe and Ito's colours, told apart by colour-blind readers
@@ -57,7 +58,7 @@ def empty(why):
 
 def best_loss(scores):
     """The loss of the highest mean Spearman; undefined ones come last."""
-    mean = runs(scores).groupby("loss", sort=False)["spearman"].mean()
+    mean = runs(of_slides(scores)).groupby("loss", sort=False)["spearman"].mean()
     return mean.fillna(-np.inf).idxmax()
 
 

@@ -6,6 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 import pandas as pd
+from tqdm import tqdm
 
 from spotrank.base.provenance import SEVERAL, differences, digest, of_scores, public, stamp
 from spotrank.base.store import InputError, read_parquet
@@ -66,17 +67,18 @@ def check(cells, records):
 
 
 def trusted(cells, paths, marks_holes):
-    """`(records, scores, holes)` of the cells of `paths`: by path, records and (pyarrow) scores of
-    the sound ones, and what is wrong with the others, see `check`.
+    """`(records, holes)` of the cells of `paths`: by path, records of the sound ones, and what is
+    wrong with the others, see `check`. Each is read to its end, one after the other.
 
     Raises `InputError` that lists them if there are holes that are not to be marked, or nothing is
     left.
     """
-    records = {path: of_scores(path) for path in paths}
-    holes, scores = check(cells, records), {}
-    for path in records.keys() - holes.keys():
+    seen = {}
+    records = {path: _shared(of_scores(path), seen) for path in paths}
+    holes = check(cells, records)
+    for path in tqdm(records, "scores", mininterval=2, ascii=True):
         try:
-            scores[path] = read_parquet(path)
+            path in holes or read_parquet(path)
         except InputError:
             holes[path] = "is damaged"
     listed = "; ".join(f"{path} {words}" for path, words in holes.items())
@@ -86,12 +88,24 @@ def trusted(cells, paths, marks_holes):
             "files and their fits, touch data that changed, and run again, or set report.holes: "
             "mark."
         )
-    if not scores:
+    sound = {path: record for path, record in records.items() if path not in holes}
+    if not sound:
         raise InputError(f"none of {len(cells)} cells can be used: {listed}; run the study first.")
     for path, words in holes.items():
         print(f"left out: {path} {words}")
-    sound = [path for path in records if path in scores]
-    return {path: records[path] for path in sound}, [scores[path] for path in sound], holes
+    return sound, holes
+
+
+def _shared(record, seen):
+    """The record with all that others say, too, held once; seen: `{what was said: itself}`."""
+
+    def once(value):
+        return seen.setdefault(value if isinstance(value, str) else json.dumps(value), value)
+
+    return record and {
+        key: {once(name): once(value) for name, value in part.items()}
+        for key, part in record.items()
+    }
 
 
 def gather(output, config, records, holes, tables=()):
@@ -143,18 +157,13 @@ def gather(output, config, records, holes, tables=()):
 
 
 def collect(output, config, cells, paths, marks_holes, tables=()):
-    """What is known of a study's tables, see `gather`, and its sound scores as one (pyarrow) table.
+    """What is known of a study's tables, see `gather`, whose `cells` are the sound ones.
 
     paths: of the files of scores that are there; tables: of the cohorts' metadata tables; the
-    others: see `gather` and `trusted`. The table names the provenance in its metadata. Raises
-    `InputError` as `trusted` does.
+    others: see `gather` and `trusted`. Raises `InputError` as `trusted` does.
     """
-    import pyarrow as pa
-
-    records, scores, holes = trusted(cells, paths, marks_holes)
-    known = gather(output, config, records, holes, tables)
-    scores = pa.concat_tables(scores)
-    return known, scores.replace_schema_metadata({"provenance": known["id"]})
+    records, holes = trusted(cells, paths, marks_holes)
+    return gather(output, config, records, holes, tables)
 
 
 def as_text(known):

@@ -14,14 +14,14 @@ COLUMNS = [
 ]  # fmt: skip
 
 
-def beside(summary, scores, persons):
+def beside(summary, slides, persons):
     """`summary` of `summary.summarise` with COLUMNS: 95 % intervals of the means over patients, and
     `ranked` among rows of one cohort, split and panel.
 
-    scores, persons: see `units.by_patient`. Ranked are rows that lack no patient and no gene that
+    slides, persons: see `units.by_patient`. Ranked are rows that lack no patient and no gene that
     another has, leak nothing and are no floors, if there are two or more.
     """
-    values = by_patient(scores, persons, ("spearman", "pearson"))
+    values = by_patient(slides, persons, ("spearman", "pearson"))
     summary = summary.assign(**dict.fromkeys(COLUMNS, np.nan))
     for place, rows in summary.groupby(["cohort", "split"], sort=False):
         mine = values[(values["cohort"] == place[0]) & (values["split"] == place[1])]
@@ -41,26 +41,43 @@ def beside(summary, scores, persons):
 
 
 def ranked(patients):
-    """Rank intervals of rows by their means, and the probability of each to be the best.
+    """`standing` of rows by draws of their means; patients: `(rows, persons)`, see `draws`."""
+    return standing(draws(patients, np.random.default_rng(0)))
 
-    patients: `(rows, persons)`. Means are drawn from the persons' joint t: n − 1 degrees of
-    freedom, scale S / n, S the covariance of what is left of the numbers without the means of their
-    row and person. n persons know n − 1 directions only, in which a row between two others is never
-    the best: so one variance for all rows, without covariance, counts beside S as if k more persons
-    had told it (k: number of rows). A rank is 1 + the number of better rows; rows that are equal in
-    a draw share its first place.
+
+def draws(patients, rng):
+    """Means of rows, drawn `(DRAWS, rows)`; patients: `(rows, persons)`, of two persons or more.
+
+    They are drawn from the persons' joint t: n − 1 degrees of freedom, scale S / n, S the
+    covariance of what is left of the numbers without the means of their row and person. n persons
+    know n − 1 directions only, in which a row between two others is never the best: so one variance
+    for all rows, without covariance, counts beside S as if k more persons had told it (k: number of
+    rows).
     """
     k, n = patients.shape
     mean = patients.mean(1)
     left = patients - mean[:, None]
     left = left - left.mean(0)
-    spread = np.sqrt((left**2).sum() / (k - 1))  # times √(n − 1), as is that of `own`
-    rng = np.random.default_rng(0)
-    own = rng.standard_normal((DRAWS, n)) @ left.T * np.sqrt(n - 1)
-    alike = rng.standard_normal((DRAWS, k)) * spread * np.sqrt(k)
-    scale = np.sqrt((n - 1 + k) * n * rng.chisquare(n - 1, (DRAWS, 1)))
-    draws = (mean + (own + alike) / scale).round(12)
-    ranks = stats.rankdata(-draws, "min", axis=1)
+    spread = np.sqrt((left**2).sum() / (k - 1))  # times √(n − 1), as is that of `drawn`
+    drawn = rng.standard_normal((DRAWS, n)) @ left.T
+    drawn *= np.sqrt(n - 1)  # in place: thousands of rows have arrays of 100 MB
+    alike = rng.standard_normal((DRAWS, k))
+    alike *= spread
+    alike *= np.sqrt(k)
+    drawn += alike
+    drawn /= np.sqrt((n - 1 + k) * n * rng.chisquare(n - 1, (DRAWS, 1)))
+    drawn += mean
+    return drawn
+
+
+def standing(draws):
+    """Rank intervals of rows `(draws, rows)`, and the probability of each to be the best.
+
+    A rank is 1 + the number of better rows; rows that are equal in a draw share its first place.
+    """
+    parts = np.array_split(draws, 20)
+    ranks = [stats.rankdata(-own.round(12), "min", axis=1).astype("i4") for own in parts]
+    ranks = np.concatenate(ranks)
     first = ranks == 1
     low, high = np.quantile(ranks, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], 0, method="inverted_cdf")
     share = (first / first.sum(1, keepdims=True)).mean(0)

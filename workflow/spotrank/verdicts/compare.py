@@ -16,7 +16,6 @@ from spotrank.verdicts.summary import KEYS
 from spotrank.verdicts.units import by_patient, grid, over_folds, student
 
 ALL = "all cohorts"  # no cohort's name: those have no spaces
-SLIDE = ["cohort", "split", "panel", "fold", "sample", "gene"]
 DIFFER = ("loss", "encoder", "head", "auxiliary")
 ALPHA = 0.05
 UNTOLD = "can't be told"
@@ -30,28 +29,27 @@ COLUMNS = [
 ]  # fmt: skip
 
 
-def compare(scores, summary, persons):
+def compare(slides, summary, persons):
     """Differences in mean Spearman, a row a pair, by `COLUMNS`.
 
-    scores: as in `scores.parquet`; summary: of `summary.summarise`; persons: see
-    `units.by_patient`. A pair is of one cohort, or of all where each has both rows, and differs in
-    `differ`: `a` and `b` are what its rows have there, the other of KEYS are theirs in common. With
-    'floor' `b` is a floor's name, with 'given' that of a tool whose predictions were given; the
-    other KEYS are those of `a`. Tools are compared on the genes that they predicted, panels on the
+    slides: of `slides.gather`; summary: of `summary.summarise`; persons: see `units.by_patient`. A
+    pair is of one cohort, or of all where each has both rows, and differs in `differ`: `a` and `b`
+    are what its rows have there, the other of KEYS are theirs in common. With 'floor' `b` is a
+    floor's name, with 'given' that of a tool whose predictions were given; the other KEYS are those
+    of `a`. Tools are compared on the genes that they predicted, panels on the
     genes that both have in a fold. `low`, `high`: 95 % interval of the difference; `sd`: its
     standard deviation over patients; `p`: the larger of `p_t` and `p_flip`, `p_holm` with Holm's
     correction for all tests of the table; `verdict`: of a against b. Rows that leak are not tested.
     """
     from statsmodels.stats.multitest import multipletests  # slow, and not for every start of a run
 
-    tables = list(_of_values(by_patient(scores, persons), summary, _pairs))
-    tools = scores.loc[is_given(scores), "loss"].unique()
-    for own in [(tool,) for tool in tools] + list(combinations(tools, 2)):
-        values = by_patient(_predicted(scores, own), persons)
+    tables = list(_of_values(by_patient(slides.means, persons), summary, _pairs))
+    for own, some in slides.predicted.items():
+        values = by_patient(some, persons)
         tables += _of_values(values, summary, partial(_pairs_of_tools, tools=own))
     for panels in combinations(summary["panel"].unique(), 2):
-        values = by_patient(_common_genes(scores, panels), persons)
-        tables += _of_values(values, summary, _pairs_of_panels)
+        if (some := slides.common.get(frozenset(panels))) is not None:
+            tables += _of_values(by_patient(some, persons), summary, _pairs_of_panels)
     found = [table for table in tables if len(table)]
     table = pd.concat(found or [pd.DataFrame(columns=COLUMNS)], ignore_index=True)
     table["p"] = table[["p_t", "p_flip"]].max(axis=1)
@@ -87,22 +85,6 @@ def swapped(comparisons):
         high=-comparisons["low"],
         verdict=comparisons["verdict"].replace(OTHER),
     )
-
-
-def _common_genes(scores, panels):
-    """Rows of the two panels' genes that both have in a fold."""
-    own = scores[scores["panel"].isin(panels) & ~is_given(scores)]
-    both = own.groupby(["cohort", "split", "fold", "gene"], observed=True)["panel"]
-    return own[both.transform("nunique") == 2]
-
-
-def _predicted(scores, tools):
-    """Scores of the genes of a slide that each of `tools` predicted, of two those of the tools."""
-    given = is_given(scores) & scores["loss"].isin(tools)
-    own = scores[given & scores["mse"].notna()]
-    n = own.groupby(SLIDE, observed=True)["loss"].nunique().reset_index()
-    chosen = n[n["loss"] == len(tools)]
-    return (scores[given] if len(tools) > 1 else scores).merge(chosen[SLIDE], on=SLIDE)
 
 
 def _of_values(values, summary, pairs_of):

@@ -3,66 +3,32 @@
 import pandas as pd
 
 from spotrank.verdicts import columns
-from spotrank.verdicts.floors import is_given
+from spotrank.verdicts.slides import BESIDE, CEILED, KEYS, MEANS, METRICS
 
-KEYS = ["cohort", "split", "encoder", "panel", "head", "loss", "auxiliary"]
-METRICS = ("spearman", "pearson", "pooled_spearman", "pooled_pearson", "spearman_given_depth")
-CEILED = ("spearman", "pearson")  # metrics with a ceiling of sampling noise
-# means over genes whose ceiling is not flagged: of it, and of score and it where both are
-OF_CEILING = [
-    f"{what}_{metric}" for what in ("ceiling", "scored", "reachable") for metric in CEILED
-]
-BESIDE = (
-    "noise_free_spearman", "depth_spearman", "n_auxiliary", "mse", "mae", "ari", "nmi", *OF_CEILING,
-)  # fmt: skip
 SYNTHETIC_KEYS = ["sampling", "loss", "list_size", "thinning"]
 
 
-def runs(scores):
-    """Mean of each metric over genes, then over slides: a row for each fold and seed of KEYS.
+def runs(slides):
+    """Mean of each metric over slides: a row for each fold and seed of KEYS.
 
-    Genes whose correlation is undefined have no part in the mean; `n_undefined` counts them;
-    `n_lacking` tells how many of them were not predicted, or not measured, on the slide that lacks
-    most. Those whose ceiling is flagged have none in the means OF_CEILING.
+    slides: of `slides.of_slides`. `n_undefined` is summed over slides; `n_lacking` is that of the
+    slide that lacks most.
     """
-    keys = [*KEYS, "fold", "seed"]
-    means = [*METRICS, *BESIDE, *columns.COLUMNS]
-    scores = scores.assign(
-        n_undefined=scores["spearman"].isna(),
-        n_lacking=scores["mean_count"].isna() | is_given(scores) & scores["mse"].isna(),
-        **columns.columns(scores, [*keys, "sample"]),
-    )
-    for metric in CEILED:
-        ceiling = scores[f"ceiling_{metric}"].where(scores["ceiling_flag"] == "")
-        scores[f"ceiling_{metric}"] = ceiling
-        scores[f"scored_{metric}"] = scores[metric].where(ceiling.notna())
-        scores[f"reachable_{metric}"] = ceiling.where(scores[metric].notna())
-    slides = scores.groupby([*keys, "sample"], sort=False, observed=True).agg(
-        **{metric: (metric, "mean") for metric in means},
-        n_genes=("gene", "nunique"),
+    table = slides.groupby([*KEYS, "fold", "seed"], sort=False).agg(
+        **{metric: (metric, "mean") for metric in MEANS},
+        n_genes=("n_genes", "max"),
         n_undefined=("n_undefined", "sum"),
-        n_lacking=("n_lacking", "sum"),
+        n_lacking=("n_lacking", "max"),
         leak=("leak", "first"),
     )
-    table = (
-        slides.groupby(keys, sort=False, observed=True)
-        .agg(
-            **{metric: (metric, "mean") for metric in means},
-            n_genes=("n_genes", "max"),
-            n_undefined=("n_undefined", "sum"),
-            n_lacking=("n_lacking", "max"),
-            leak=("leak", "first"),
-        )
-        .reset_index()
-    )
-    return table.astype(dict.fromkeys((*KEYS, "leak"), object))
+    return table.reset_index()
 
 
-def summarise(scores, planned=None):
+def summarise(slides, planned=None):
     """One row for each combination of KEYS.
 
-    planned: `{KEYS: folds that were planned}`, also of what has no scores; by default what is
-    there. `holes` says how many folds are lacking, and how many genes.
+    slides: of `slides.of_slides`; planned: `{KEYS: folds that were planned}`, also of what has no
+    scores; by default what is there. `holes` says how many folds are lacking, and how many genes.
 
     Mean and standard deviation are taken over the folds and seeds of `runs`; `n_undefined` counts
     genes × slides × seeds without a correlation; `leak` says in how many folds test patients are in
@@ -70,7 +36,7 @@ def summarise(scores, planned=None):
     score reaches, a ratio of the means over the same genes (not a mean of ratios, in which genes
     with a ceiling near 0 explode), `pearson_share` likewise.
     """
-    grouped = runs(scores).groupby(KEYS, sort=False, observed=True)
+    grouped = runs(slides).groupby(KEYS, sort=False)
     table = grouped.agg(
         **{
             f"{metric}_{name}": (metric, function)
@@ -87,7 +53,7 @@ def summarise(scores, planned=None):
     for metric in CEILED:
         scored, reachable = table.pop(f"scored_{metric}"), table.pop(f"reachable_{metric}")
         table[f"{metric}_share"] = scored / reachable
-    tested = scores[[*KEYS, "sample"]].drop_duplicates().astype(object)
+    tested = slides[[*KEYS, "sample"]].drop_duplicates()
     table.insert(table.columns.get_loc("n_folds"), "n_samples", tested.groupby(KEYS).size(), True)
     table["leak"] = grouped[["fold", "leak"]].apply(leak_in_words)
     planned = planned or table["n_folds"].to_dict()

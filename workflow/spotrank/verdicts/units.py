@@ -3,30 +3,43 @@
 import numpy as np
 from scipy import special
 
-from spotrank.verdicts.summary import KEYS
+from spotrank.verdicts.slides import CEILED, KEYS
 
 LEVEL = 0.95  # of intervals
 
 
-def by_patient(scores, persons, metrics=("spearman",)):
-    """Mean over genes, then slides, then seeds: a row for each of KEYS, patient and fold.
+def by_patient(slides, persons, metrics=("spearman",)):
+    """Mean over slides, then seeds: a row for each of KEYS, patient and fold.
 
-    scores: as in `scores.parquet`; persons: `{cohort: {patient: person}}`, who is one over all
-    cohorts. Undefined correlations have no part in a mean. Returns DataFrame: KEYS, `fold`,
-    `person`, `metrics`, and `n_genes` of a slide.
+    slides: of `slides.of_slides`; persons: `{cohort: {patient: person}}`, who is one over all
+    cohorts. Returns DataFrame: KEYS, `fold`, `person`, `metrics`, and `n_genes` of a slide.
     """
     keys = [*KEYS, "fold", "patient"]
     means = dict.fromkeys(metrics, "mean") | {"n_genes": "max"}
-    scores = scores[[*keys, "seed", "sample", *metrics]].assign(n_genes=1)
-    slides = scores.groupby([*keys, "seed", "sample"], sort=False, observed=True)
-    seeds = slides.agg(means | {"n_genes": "sum"})
+    table = slides
     for by in ([*keys, "seed"], keys):
-        seeds = seeds.groupby(by, sort=False, observed=True).agg(means)
-    table = seeds.reset_index().astype(dict.fromkeys([*KEYS, "patient"], object))
+        table = table.groupby(by, sort=False).agg(means).reset_index()
     whom = zip(table["cohort"], table.pop("patient"), strict=True)
     table = table.assign(person=[persons[cohort][patient] for cohort, patient in whom])
     # two patients of a cohort may be one person by what another cohort knows
     return table.groupby([*KEYS, "fold", "person"], sort=False).agg(means).reset_index()
+
+
+def patients(slides, persons):
+    """Mean over folds: a row for each of KEYS and `patient`, the first label of a person.
+
+    slides, persons: see `by_patient`. Returns DataFrame: KEYS, `patient` and the metrics CEILED.
+    """
+    values = by_patient(slides, persons, CEILED)
+    label = {
+        (cohort, person): patient
+        for cohort, own in persons.items()
+        for patient, person in reversed(own.items())
+    }
+    whom = zip(values["cohort"], values["person"], strict=True)
+    values = values.assign(patient=[label[cohort, person] for cohort, person in whom])
+    by_person = values.groupby([*KEYS, "patient"], sort=False)
+    return by_person[list(CEILED)].mean().reset_index()
 
 
 def grid(values, metric, rows):

@@ -120,7 +120,7 @@ def _against(best, score, others, pairs, several):
             f"{shown['b']}, the first {by}, {patients}."
         )
     return (
-        f"{best} leads with {score}, but can't be told from {_list(untold['b'])}; "
+        f"{best} leads with {score}, but can't be told from {listed(untold['b'])}; "
         f"it beats {won}, {patients}."
     )
 
@@ -133,10 +133,10 @@ def _unbeaten(lead, n, untold, pairs):
         return f"{lead}, {n} patients."
     methods = pairs[~pairs["differ"].isin(BESIDE)]
     if methods["verdict"].isin(["better", "worse"]).any():
-        return f"{lead}, but can't be told from {_list(untold)}, {n} patients."
+        return f"{lead}, but can't be told from {listed(untold)}, {n} patients."
     return (
-        f"Nothing can be told apart with {n} patients: {lead}, but differs from {_list(untold)} by "
-        "no more than chance explains."
+        f"Nothing can be told apart with {n} patients: {lead}, but differs from {listed(untold)} "
+        "by no more than chance explains."
     )
 
 
@@ -157,11 +157,12 @@ def _beside(where, best, others):
         "can't be told from": others["verdict"].str.startswith(UNTOLD),
         "is worse than": others["verdict"] == "worse",
     }
-    said = [f"{words} {_list(others.loc[own, 'b'])}" for words, own in kinds.items() if own.any()]
-    return [f"{where}, {best} {_list(said)}."] if said else []
+    said = [f"{words} {listed(others.loc[own, 'b'])}" for words, own in kinds.items() if own.any()]
+    return [f"{where}, {best} {listed(said)}."] if said else []
 
 
-def _list(names):
+def listed(names):
+    """Names in a row; of more than NAMED their number."""
     names = list(dict.fromkeys(names))
     if len(names) > NAMED:
         return f"{len(names)} others"
@@ -196,7 +197,7 @@ def warnings(summary, samples, known):
             all_rows = (summary[["cohort", "split"]] == [cohort, split]).all(axis=1).sum()
             where = f"{cohort}, {split.replace('_', ' ')}"
             of = "all rows" if len(own) == all_rows else f"{len(own)} of {all_rows} rows"
-            what = f"leaks in {text}" if kind == "leak" else _holes(text)
+            what = f"leaks in {text}" if kind == "leak" else holes_in_words(text)
             said.append({"kind": kind, "text": f"{where}, {of}: {what}."})
     if holes := len(known["holes"]):
         text = f"Left out as missing or stale: {holes} of {holes + len(known['cells'])} cells."
@@ -208,7 +209,7 @@ def warnings(summary, samples, known):
     return said + _lost(samples) + _undefined(summary)
 
 
-def _holes(text):
+def holes_in_words(text):
     """What is missing: folds by those that are there, genes by those that are not."""
     parts = text.split("; ")
     return "; ".join(one if "lacking" in one else f"only {one} are there" for one in parts)

@@ -79,20 +79,21 @@ def read(path):
     return table.fillna(dict.fromkeys(texts, ""))
 
 
-def html(data):
-    """The page: `data`, with `genes` and `slides` or None, in one file of HTML."""
+def html(data, template="page.html", scripts=SCRIPTS, styles=STYLES):
+    """The page: `data`, with `genes` and `slides` or None, in one file of HTML; or another page of
+    the same look, by its own template and scripts."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(FOLDER), autoescape=True, undefined=jinja2.StrictUndefined
     )
     payload = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     for character, written in LINE_SEPARATORS.items():
         payload = payload.replace(character, written)
-    return environment.get_template("page.html").render(
+    return environment.get_template(template).render(
         data,
         payload=payload,
         libraries=_libraries(),
-        scripts=_texts(SCRIPTS),
-        styles=_texts(STYLES),
+        scripts=_texts(scripts),
+        styles=_texts(styles),
     )
 
 
@@ -107,7 +108,7 @@ def _texts(names):
     return [(FOLDER / name).read_text(encoding="utf-8") for name in names]
 
 
-def look():
-    """Hash of all that the page is made with besides code in Python."""
-    parts = [*_libraries(), *_texts((*SCRIPTS, *STYLES, "page.html"))]
+def look(template="page.html", scripts=SCRIPTS, styles=STYLES):
+    """Hash of all that a page is made with besides code in Python."""
+    parts = [*_libraries(), *_texts((*scripts, *styles, template))]
     return hashlib.sha256("".join(parts).encode()).hexdigest()[:12]
