@@ -169,7 +169,9 @@ def _timm(spec):
     arguments = {key: MODULES.get(value, value) for key, value in spec.get("arguments", {}).items()}
     if pooling and pooling not in ("token+avg", *QUERIES):
         arguments["global_pool"] = pooling
-    with nullcontext() if spec["weights"] == "random" else _without_values():
+    # others, such as Swin, can't be built so, and are small
+    blank = spec["weights"] != "random" and model.startswith("vit_")
+    with _without_values() if blank else nullcontext():
         trunk = module = timm.create_model(model, num_classes=0, **arguments)
         if pooling in QUERIES:
             module = AttentionPooled(trunk, QUERIES[pooling], spec["dimension"])
