@@ -270,3 +270,30 @@ def test_precisions_differ_a_little(precision):
     a, b = whole.embed(patches), half.embed(patches)
     assert a.dtype == b.dtype == torch.float32
     assert 0 < (a - b).abs().max() < 0.05 * a.abs().max()
+
+
+FAMILIES = "uni_v2", "conch_v1", "virchow2", "hoptimus0", "ctranspath", "resnet18", "densenet121"
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+@pytest.mark.parametrize("name", FAMILIES)
+def test_weights_of_a_file_take_the_place_of_random_ones(monkeypatch, tmp_path, name, dtype):
+    """To the bit what a module that was drawn gives, and in its types, whatever the file's."""
+    if "depth" in registry.rows()[name].get("arguments", {}):
+        shallow(monkeypatch, name)
+    _, spec = registry.resolve({"encoder": name, "weights": "random", "precision": "fp32"})
+    module, config = loading.network(**spec)
+    saved = module if "query" in spec["pooling"] else getattr(module, "trunk", module)
+    for own in saved.state_dict().values():
+        own.copy_(own.to(dtype))
+    state = {
+        spec.get("prefix", "") + key: x.to(dtype) if x.is_floating_point() else x
+        for key, x in saved.state_dict().items()
+    }
+    save_file(state, tmp_path / "weights.safetensors")
+    loaded, _ = loading.network(**spec | {"weights": str(tmp_path / "weights.safetensors")})
+    images = torch.randn(2, *config["input_size"])
+    with torch.inference_mode():
+        assert torch.equal(loaded(images), module(images))
+    types = {key: x.dtype for key, x in module.state_dict().items()}
+    assert {key: x.dtype for key, x in loaded.state_dict().items()} == types

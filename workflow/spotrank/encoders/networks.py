@@ -8,6 +8,7 @@ unpickled; a repository's own code runs only where the config says `remote_code`
 import importlib.util
 import json
 import sys
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -16,6 +17,7 @@ import timm
 import torch
 from torch import nn
 from torch.nn.functional import interpolate, scaled_dot_product_attention
+from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from spotrank.base.store import InputError, in_a_line
 from spotrank.base.words import nearest
@@ -167,10 +169,13 @@ def _timm(spec):
     arguments = {key: MODULES.get(value, value) for key, value in spec.get("arguments", {}).items()}
     if pooling and pooling not in ("token+avg", *QUERIES):
         arguments["global_pool"] = pooling
-    trunk = module = timm.create_model(model, num_classes=0, **arguments)
-    if pooling in QUERIES:
-        module = AttentionPooled(trunk, QUERIES[pooling], spec["dimension"])
-    elif pooling == "token+avg":
+    # others, such as Swin, can't be built so, and are small
+    blank = spec["weights"] != "random" and model.startswith("vit_")
+    with _without_values() if blank else nullcontext():
+        trunk = module = timm.create_model(model, num_classes=0, **arguments)
+        if pooling in QUERIES:
+            module = AttentionPooled(trunk, QUERIES[pooling], spec["dimension"])
+    if pooling == "token+avg":
         if getattr(trunk, "num_prefix_tokens", 0) < 1:
             raise InputError(
                 f"config: encoders: '{model}' has no class token to pool by; choose another "
@@ -183,6 +188,24 @@ def _timm(spec):
         trunk.prune_intermediate_layers([spec["stage"]])
         trunk.reset_classifier(0, pooling)
     return ChannelByChannel(module) if spec.get("channels") == "each" else module
+
+
+@contextmanager
+def _without_values():
+    """Parameters of modules built within are on the meta device, for a file to give them.
+
+    A start by random numbers that are thrown away takes longer than to read the file. Buffers, of
+    which not all are in files, are made as ever.
+    """
+
+    def on_meta(_module, _name, own):
+        return own if own.is_meta else nn.Parameter(own.to("meta"), own.requires_grad)
+
+    hook = register_module_parameter_registration_hook(on_meta)
+    try:
+        yield
+    finally:
+        hook.remove()
 
 
 def _load(module, trunk, spec):
@@ -206,7 +229,11 @@ def _load(module, trunk, spec):
         elif convert:
             converted = convert(_below("trunk.", state), trunk)
             state |= {f"trunk.{key}": x for key, x in converted.items()}
-        module.load_state_dict(state)
+        own = module.state_dict()
+        state = {
+            key: x.to(own[key].dtype).contiguous() if key in own else x for key, x in state.items()
+        }
+        module.load_state_dict(state, assign=True)
         if periods is not None:  # of DINOv3's rotary embedding, which timm would compute anew
             trunk.rope.periods.copy_(periods)
     except (RuntimeError, KeyError, AttributeError) as error:
