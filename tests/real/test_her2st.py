@@ -26,14 +26,35 @@ PUBLISHED = {  # STRank's protocol
 }
 
 
-@pytest.fixture(scope="module")
-def sections(her2st):
+def paired(her2st):
+    """`{section: AnnData}`"""
     return {
         section: pair.pair(
             her2st / f"st/{section}.h5ad", her2st / f"metadata/{section}.json", QC, PATCHES
         )
         for section in SECTIONS
     }
+
+
+def official(sections, her2st, folder):
+    """Training, validation and test spots of the published run, whose files are in `folder`."""
+    fold = {
+        "train": ["SPA141", "SPA145"],
+        "validation": ["SPA140"],
+        "test": ["SPA139"],
+        "within": {},
+    }
+    embeddings = [
+        stored.read_given(folder / f"embeddings/{section}.h5", her2st / f"st/{section}.h5ad")
+        for section in SECTIONS
+    ]
+    genes = (folder / "panel_50.txt").read_text().split()
+    return parts_of(assemble(fold, 112, SECTIONS, sections.values(), embeddings, genes))
+
+
+@pytest.fixture(scope="module")
+def sections(her2st):
+    return paired(her2st)
 
 
 def test_panel_is_the_published_one(sections, reference):
@@ -47,24 +68,7 @@ def test_scores_are_the_published_ones(sections, her2st, reference):
     """Mean over three seeds within the spread of the published three runs, or near it."""
     folder = reference / "official_run"
     torch.set_num_threads(1)
-    fold = {
-        "train": ["SPA141", "SPA145"],
-        "validation": ["SPA140"],
-        "test": ["SPA139"],
-        "within": {},
-    }
-    spots = assemble(
-        fold,
-        112,
-        SECTIONS,
-        sections.values(),
-        [
-            stored.read_given(folder / f"embeddings/{section}.h5", her2st / f"st/{section}.h5ad")
-            for section in SECTIONS
-        ],
-        (folder / "panel_50.txt").read_text().split(),
-    )
-    train, validation, test = parts_of(spots)
+    train, validation, test = official(sections, her2st, folder)
     published = pd.read_csv(folder / "scores.tsv", sep="\t").groupby("loss")["spearman"]
     losses = {name: (name, {}) for name in published.groups}
     losses["strank_pair"] = ("strank_pair", {"entropy": True})

@@ -167,10 +167,15 @@ class Side:
 
     def of(self, spots, seeds):
         """What a `losses.Batch` holds of `spots`, a slice or indices `(seeds, n)`."""
-        tensors = {key: getattr(self, key)[spots] for key in PER_SPOT}
+        tensors = {key: getattr(self, key) for key in PER_SPOT}
         if isinstance(spots, slice):
-            tensors = {key: x.expand(seeds, *x.shape) for key, x in tensors.items()}
-        return tensors
+            return {key: x[spots].expand(seeds, *x[spots].shape) for key, x in tensors.items()}
+        return {key: rows_of(x, spots) for key, x in tensors.items()}
+
+
+def rows_of(x, rows):
+    """`x[rows]`, several times as fast on a CPU."""
+    return x.index_select(0, rows.flatten()).view(*rows.shape, *x.shape[1:])
 
 
 def _joined(a, b):

@@ -151,8 +151,10 @@ def _train(grid, train, validation, training, lengths=None):
         improved = grid.active[better]
         best_value[improved], best_epoch[improved] = values[2][better], epoch
         epochs[grid.active] = epoch
+        rows, mine = (torch.as_tensor(own, device=train.x.device)
+                      for own in (improved, np.flatnonzero(better)))  # fmt: skip
         for key, value in grid.parameters.items():
-            best[key][improved] = value.detach()[better]
+            best[key].index_copy_(0, rows, value.detach().index_select(0, mine))
         going = (epoch - best_epoch[grid.active] < training["patience"]) & np.isfinite(values[0])
         going &= epoch < last[grid.active]
         if not going.all():

@@ -1,11 +1,13 @@
 """The runs of a fit that train together: scores, losses and one epoch of all of them at once."""
 
+from functools import partial
+
 import numpy as np
 import torch
 
 from spotrank.fitting import surroundings
 from spotrank.fitting.auxiliary import LOWEST
-from spotrank.fitting.batches import BATCHES, blocks, slide_batches
+from spotrank.fitting.batches import BATCHES, blocks, rows_of, slide_batches
 from spotrank.fitting.losses import ALL, Batch
 
 
@@ -23,7 +25,7 @@ class Grid:
         starts = {seed: head.start(generator) for seed, generator in self.order.items()}
         besides = {"log_theta": torch.zeros(head.n_genes, device=device)} | auxiliary.start(device)
         starts = [starts[seed] | besides for _, seed in runs]
-        self.parameters = {key: torch.stack([start[key] for start in starts]) for key in starts[0]}
+        self.parameters = {key: _stacked([start[key] for start in starts]) for key in starts[0]}
         self.besides = list(besides)
         untrained = {*besides} - {"log_theta", *auxiliary.trained}
         self.trained = [
@@ -47,59 +49,64 @@ class Grid:
         labels, seeds = zip(*(self.runs[run] for run in active), strict=True)
         self.seeds = list(dict.fromkeys(seeds))
         self.runs_of_seed = [seeds.count(seed) for seed in self.seeds]
-        self.rows = {label: [i for i, own in enumerate(labels) if own == label] for label in labels}
-        self.seed_of_row = [self.seeds.index(seed) for seed in seeds]
+        self.rows, self.seeds_of, self.held_out = {}, {}, {}
+        for label in dict.fromkeys(labels):
+            rows = [row for row, own in enumerate(labels) if own == label]
+            of = [self.seeds.index(seeds[row]) for row in rows]
+            self.rows[label], self.seeds_of[label] = (
+                torch.tensor(own, device=self.of_tissues.device) for own in (rows, of)
+            )
 
     def of_seeds(self, parameters):
         """The parameters of each seed's runs."""
         parts = {key: value.split(self.runs_of_seed) for key, value in parameters.items()}
         return [{key: part[i] for key, part in parts.items()} for i in range(len(self.seeds))]
 
-    def scores(self, parameters, side, spots, training):
-        """Scores of the active runs; spots: indices `(seeds, n)`, or a slice for all."""
+    def scores(self, parameters, side, spots):
+        """Scores of the active runs in training; spots: indices `(seeds, n)`."""
         scores = []
-        for i, of_seed in enumerate(self.of_seeds(parameters)):
-            own = spots if isinstance(spots, slice) else spots[i]
-            order = self.order[self.seeds[i]] if training else None
+        for own, seed, of_seed in zip(spots, self.seeds, self.of_seeds(parameters), strict=True):
             around = surroundings.keyword(side.around, own)
-            scores.append(self.head.score(of_seed, side.x[own], side.place[own], order, **around))
+            x, place = rows_of(side.x, own), rows_of(side.place, own)
+            scores.append(self.head.score(of_seed, x, place, self.order[seed], **around))
         return torch.cat(scores)
 
-    def losses_of(self, of_rows, parameters, side, spots):
+    def batches_of(self, side, spots):
+        """What each loss sees of `spots`, indices `(seeds, n)` or a slice: `{label: Batch}`."""
+        drawn, batches = side.of(spots, len(self.seeds)), {}
+        for label, seeds in self.seeds_of.items():
+            own = drawn
+            if isinstance(spots, slice):
+                own = {key: x[: len(seeds)] for key, x in drawn.items()}
+            elif len(seeds) < len(self.seeds):
+                own = {key: x.index_select(0, seeds) for key, x in drawn.items()}
+            uniform = partial(self._uniform, self.rows[label], drawn["tissue"].shape[1])
+            batches[label] = Batch(**own, n_tissues=len(side.slides), uniform=uniform)
+        return batches
+
+    def _uniform(self, rows, n, k):
+        generators = [self.noise[self.active[row]] for row in rows]
+        return torch.stack(
+            [torch.rand((k, n), generator=own, device=own.device) for own in generators]
+        )
+
+    def losses_of(self, of_rows, parameters, batches):
         """Yield `(label, rows, scores, loss (rows, n_genes))` of each loss.
 
-        of_rows: gives the scores of `rows`.
+        of_rows: gives the scores of `rows`; batches: of `batches_of`.
         """
-        batch = side.of(spots, len(self.seeds))
         for label, rows in self.rows.items():
-            seeds = [self.seed_of_row[row] for row in rows]
-            own = batch
-            if seeds != list(range(len(self.seeds))):
-                own = {key: x[seeds] for key, x in batch.items()}
-
-            def uniform(k, rows=rows):
-                generators = [self.noise[self.active[row]] for row in rows]
-                shape = k, batch["tissue"].shape[1]
-                return torch.stack(
-                    [torch.rand(shape, generator=own, device=own.device) for own in generators]
-                )
-
             name, options = self.losses[label]
-            scores, log_theta = of_rows(rows), parameters["log_theta"][rows]
-            own = Batch(**own, n_tissues=len(side.slides), log_theta=log_theta, uniform=uniform)
-            yield label, rows, scores, ALL[name](scores, own, **options)
+            scores, batch = of_rows(rows), batches[label]
+            batch.log_theta = parameters["log_theta"].index_select(0, rows)
+            yield label, rows, scores, ALL[name](scores, batch, **options)
 
     def loss_of(self, parameters, side, spots):
         """Loss of each active run and gene, to be differentiated by `parameters`."""
-        score = self.scores(parameters, side, spots, training=True)
-        parts = [
-            (rows, loss)
-            for _, rows, _, loss in self.losses_of(
-                lambda rows: score[rows], parameters, side, spots
-            )
-        ]
-        order = [row for rows, _ in parts for row in rows]
-        return torch.cat([loss for _, loss in parts])[np.argsort(order)]
+        of_rows = partial(self.scores(parameters, side, spots).index_select, 0)
+        parts = self.losses_of(of_rows, parameters, self.batches_of(side, spots))
+        rows, losses = zip(*((rows, loss) for _, rows, _, loss in parts), strict=True)
+        return torch.cat(losses)[torch.cat(rows).argsort()]
 
     def epoch(self, side):
         """Train on `side` once; the mean loss of each active run."""
@@ -115,7 +122,7 @@ class Grid:
 
     def _losses(self, side, spots):
         """Gradients of the losses; their means over genes `(runs,)`."""
-        score = self.scores(self.parameters, side, spots, training=True)
+        score = self.scores(self.parameters, side, spots)
         gradient, mean = self.gradient(score, side, spots)
         scores, gradients = [score], [gradient]
         for own, of_loss, of_distance in self.head.asides():
@@ -142,12 +149,15 @@ class Grid:
         gradient, mean = torch.empty_like(score), score.new_empty(len(score))
         # a loss at a time, apart from the head: its graph is gone before the next one's is made
         for label, rows, own, loss in self.losses_of(
-            lambda rows: score.detach()[rows].requires_grad_(), self.parameters, side, spots
+            lambda rows: score.detach().index_select(0, rows).requires_grad_(),
+            self.parameters,
+            self.batches_of(side, spots),
         ):
             of_rows = {key: self.parameters[key][rows] for key in self.besides}
             value = self.auxiliary.combine(loss, of_rows, LOWEST.get(self.losses[label][0], 0))
             value.sum().backward()
-            gradient[rows], mean[rows] = own.grad, value.detach()
+            gradient.index_copy_(0, rows, own.grad)
+            mean[rows] = value.detach()
         return gradient, mean
 
     @torch.no_grad()
@@ -157,7 +167,12 @@ class Grid:
         parameters = self.parameters | self.head.known(self.parameters, train)
         score = torch.cat(
             [
-                self.scores(parameters, side, block, training=False)
+                self.head.score(
+                    parameters,
+                    side.x[block],
+                    side.place[block],
+                    **surroundings.keyword(side.around, block),
+                )
                 for block in blocks(self.head, side.tissue.cpu().numpy())
             ],
             1,
@@ -165,9 +180,9 @@ class Grid:
         losses, n_panel = score.new_empty(len(score)), self.auxiliary.n_panel
         if hasattr(self.head, "objective"):
             return (score - side.target).square().mean((1, 2)), score
-        for _, rows, _, loss in self.losses_of(
-            lambda rows: score[rows], self.parameters, side, slice(None)
-        ):
+        self.held_out = self.held_out or self.batches_of(side, slice(None))
+        of_rows = partial(score.index_select, 0)
+        for _, rows, _, loss in self.losses_of(of_rows, self.parameters, self.held_out):
             losses[rows] = loss[:, :n_panel].mean(1)
         return losses, score[..., :n_panel]
 
@@ -184,3 +199,11 @@ class Grid:
         self.optimiser.param_groups[0]["params"] = [self.parameters[key] for key in self.trained]
         if rows.any():
             self._go_on(self.active[rows])
+
+
+def _stacked(starts):
+    """Parameters of runs as one tensor; matrices lie in memory column by column, as
+    `heads.head.shared` takes them."""
+    if starts[0].ndim == 2:
+        return torch.stack([start.mT for start in starts]).mT
+    return torch.stack(starts)

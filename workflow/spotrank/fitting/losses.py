@@ -54,6 +54,11 @@ class Batch:
         """Place of a spot among those of its tissue, from 0 `(runs, n_spots)`."""
         return ((self.member.cumsum(-1) - 1) * self.member).sum(1).to(self.tissue.dtype)
 
+    @cached_property
+    def target_ranks(self):
+        """Of the target, see `_ranks`: kept by spots that are looked at again."""
+        return _ranks(self.target, self.tissue)
+
 
 def mse(score, batch):
     """Mean squared error against the target."""
@@ -98,8 +103,10 @@ def margin_rank(score, batch, permutations=None, n_permutations=0, within_tissue
     if permutations is None:
         member = _membership(batch, pooled=not within_tissue)
         n_partners = (member * member.sum(-1, keepdim=True)).sum(1)[:, :, None]
-        wrong = _ranks(score.detach(), batch, within_tissue)
-        wrong = wrong - _ranks(batch.target, batch, within_tissue)
+        if within_tissue:
+            wrong = _ranks(score.detach(), batch.tissue) - batch.target_ranks
+        else:
+            wrong = ranks(score.detach()) - ranks(batch.target)
         return (2 * wrong / n_partners * score).mean(1)
     values, slope = score.detach(), 0
     for k in range(permutations.shape[1]):  # one at a time: memory stays that of the scores
@@ -204,10 +211,11 @@ def _logit(score, batch, library_size):
     return score + _log_size(batch) if library_size else score
 
 
-def _ranks(x, batch, within_tissue):
-    """Ranks of `x` among all spots, or from one tissue to the next, each within its own."""
-    rank = ranks(x)
-    return ranks(rank + rank.shape[1] * batch.tissue[:, :, None]) if within_tissue else rank
+def _ranks(x, tissue):
+    """Mid-ranks of `x`, each within its tissue, tissues one after the other."""
+    # tissues far enough apart; doubles tell all floats apart but those that are next to nothing
+    span = 2 * x.abs().amax((1, 2), keepdim=True).double() + 1
+    return ranks(x + span * tissue[:, :, None]).to(x.dtype)
 
 
 def _permutations(tissue, uniform):

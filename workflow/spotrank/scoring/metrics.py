@@ -13,13 +13,14 @@ def ranks(x):
     ordered = x.gather(-1, spot)
     place = ordered.new_ones(ordered.shape[-1]).cumsum(0)
     # the first place of a run of ties is carried to its end, the last back to its start
-    starts, ends = place.expand_as(ordered).clone(), place.expand_as(ordered).clone()
+    rank = place.expand_as(ordered)
     tied = ordered[..., 1:] == ordered[..., :-1]
     if tied.any():
+        starts, ends = rank.clone(), rank.clone()
         starts[..., 1:].masked_fill_(tied, 0)
         ends[..., :-1].masked_fill_(tied, len(place))
-        starts = (starts.cummax(-1).values + ends.flip(-1).cummin(-1).values.flip(-1)) / 2
-    return ordered.scatter_(-1, spot, starts).masked_fill_(x.isnan(), float("nan")).mT
+        rank = (starts.cummax(-1).values + ends.flip(-1).cummin(-1).values.flip(-1)) / 2
+    return ordered.scatter_(-1, spot, rank).masked_fill_(x.isnan(), float("nan")).mT
 
 
 def _argsort(x):

@@ -1,6 +1,6 @@
 """Linear heads."""
 
-from spotrank.fitting.heads.head import Head, affine, apply, at_least
+from spotrank.fitting.heads.head import Head, affine, apply, at_least, shared
 
 
 class Linear(Head):
@@ -12,7 +12,7 @@ class Linear(Head):
         return affine("", self.dimension, self.n_genes, generator)
 
     def score(self, parameters, x, place, generator=None):
-        return apply(parameters, "", x.expand(len(parameters["weight"]), -1, -1))
+        return shared(parameters, "", x)
 
 
 class LowRank(Linear):
@@ -29,8 +29,7 @@ class LowRank(Linear):
         return trunk | affine("", self.rank, self.n_genes, generator)
 
     def score(self, parameters, x, place, generator=None):
-        x = x.expand(len(parameters["weight"]), -1, -1)
-        return apply(parameters, "", apply(parameters, "trunk_", x))
+        return apply(parameters, "", shared(parameters, "trunk_", x))
 
     def hidden(self):
         return self.rank
