@@ -64,6 +64,8 @@ class Grid:
 
     def scores(self, parameters, side, spots):
         """Scores of the active runs in training; spots: indices `(seeds, n)`."""
+        if not self.head.by_seed and len(set(self.runs_of_seed)) == 1:
+            return self.head.score(parameters, rows_of(side.x, spots), rows_of(side.place, spots))
         scores = []
         for own, seed, of_seed in zip(spots, self.seeds, self.of_seeds(parameters), strict=True):
             around = surroundings.keyword(side.around, own)

@@ -6,7 +6,7 @@ from spotrank.fitting.heads.head import Head, affine, apply, at_least, shared
 class Linear(Head):
     """A weight a feature and gene."""
 
-    trunk = False
+    trunk, by_seed = False, False
 
     def start(self, generator):
         return affine("", self.dimension, self.n_genes, generator)
