@@ -7,7 +7,7 @@ from spotrank.base.store import InputError
 
 class Head:
     sees, slides, alone, trunk, scales = "embeddings", False, False, True, False
-    labels, neighbours, radius_um, by_patient, by_seed = (), 0, 0, False, True
+    labels, neighbours, radius_um, by_patient = (), 0, 0, False
     training = MappingProxyType({})
 
     def __init__(self, dimension, n_genes):
@@ -40,17 +40,6 @@ def affine(prefix, dimension, n_outputs, generator):
 
 def apply(parameters, prefix, x):
     return parameters[f"{prefix}bias"].baddbmm(x, parameters[f"{prefix}weight"])
-
-
-def shared(parameters, prefix, x):
-    """`apply` as one product for all runs of one `x (n, a)`, or of each seed's, `(seeds, n, a)`.
-
-    Nothing is copied where the weights of a run lie column by column.
-    """
-    weight, bias = (parameters[f"{prefix}{name}"] for name in ("weight", "bias"))
-    x = x.view(-1, *x.shape[-2:])
-    score = bias.reshape(len(x), 1, -1).baddbmm(x, weight.mT.reshape(len(x), -1, x.shape[2]).mT)
-    return score.unflatten(2, (-1, weight.shape[2])).transpose(1, 2).flatten(0, 1)
 
 
 def at_least(least, value, head, option):
