@@ -25,7 +25,7 @@ class Grid:
         starts = {seed: head.start(generator) for seed, generator in self.order.items()}
         besides = {"log_theta": torch.zeros(head.n_genes, device=device)} | auxiliary.start(device)
         starts = [starts[seed] | besides for _, seed in runs]
-        self.parameters = {key: _stacked([start[key] for start in starts]) for key in starts[0]}
+        self.parameters = {key: torch.stack([start[key] for start in starts]) for key in starts[0]}
         self.besides = list(besides)
         untrained = {*besides} - {"log_theta", *auxiliary.trained}
         self.trained = [
@@ -199,11 +199,3 @@ class Grid:
         self.optimiser.param_groups[0]["params"] = [self.parameters[key] for key in self.trained]
         if rows.any():
             self._go_on(self.active[rows])
-
-
-def _stacked(starts):
-    """Parameters of runs as one tensor; matrices lie in memory column by column, as
-    `heads.head.shared` takes them."""
-    if starts[0].ndim == 2:
-        return torch.stack([start.mT for start in starts]).mT
-    return torch.stack(starts)

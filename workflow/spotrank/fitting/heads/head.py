@@ -42,14 +42,6 @@ def apply(parameters, prefix, x):
     return parameters[f"{prefix}bias"].baddbmm(x, parameters[f"{prefix}weight"])
 
 
-def shared(parameters, prefix, x):
-    """`apply` to one `x (n, a)` for all runs, as one product: where the weights of a run lie column
-    by column, nothing is copied."""
-    weight, bias = (parameters[f"{prefix}{name}"] for name in ("weight", "bias"))
-    score = x @ weight.mT.flatten(0, 1).T + bias.flatten()
-    return score.unflatten(1, (len(weight), -1)).transpose(0, 1)
-
-
 def at_least(least, value, head, option):
     if value < least:
         raise InputError(

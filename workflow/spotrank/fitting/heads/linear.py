@@ -1,6 +1,6 @@
 """Linear heads."""
 
-from spotrank.fitting.heads.head import Head, affine, apply, at_least, shared
+from spotrank.fitting.heads.head import Head, affine, apply, at_least
 
 
 class Linear(Head):
@@ -12,7 +12,7 @@ class Linear(Head):
         return affine("", self.dimension, self.n_genes, generator)
 
     def score(self, parameters, x, place, generator=None):
-        return shared(parameters, "", x)
+        return apply(parameters, "", x.expand(len(parameters["weight"]), -1, -1))
 
 
 class LowRank(Linear):
@@ -29,7 +29,8 @@ class LowRank(Linear):
         return trunk | affine("", self.rank, self.n_genes, generator)
 
     def score(self, parameters, x, place, generator=None):
-        return apply(parameters, "", shared(parameters, "trunk_", x))
+        x = x.expand(len(parameters["weight"]), -1, -1)
+        return apply(parameters, "", apply(parameters, "trunk_", x))
 
     def hidden(self):
         return self.rank
