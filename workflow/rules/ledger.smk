@@ -5,7 +5,7 @@ rule ledger:
         summary=rules.tables.output.summary,
         samples=rules.tables.output.samples,
     output:
-        f"results/{study.name}/tables/ledger.tsv",
+        f"results/{study.name}/ledger.tsv",
     log:
         f"logs/{study.name}/ledger.log",
     # on the machine that the run was started on: a lock holds on one
