@@ -138,9 +138,10 @@ def test_spoiled_cache(finished, copy, kind, spoil):
     assert tables(copy) == tables(finished)
 
 
-def inodes(folder, *stages):
+def written(folder, *stages):
+    """When each file was; a number of inode would be taken again."""
     return {
-        path: path.stat().st_ino
+        path: path.stat().st_mtime_ns
         for stage in stages
         for path in (folder / "results/small" / stage).rglob("fold*/*")
     }
@@ -159,7 +160,7 @@ def inodes(folder, *stages):
 )
 def test_spoiled_cell(finished, copy, kind, spoil):
     """One of a lot's cells that is damaged or gone is made again, and it alone."""
-    before = inodes(copy, "fits", "scores")
+    before = written(copy, "fits", "scores")
     path = copy / OUTPUTS[kind]
     if spoil == "deleted":
         path.unlink()
@@ -167,7 +168,7 @@ def test_spoiled_cell(finished, copy, kind, spoil):
         spoilt(path, kind, spoil)
     printed, code = snakemake(copy, SMALL)
     assert code == 0, printed
-    after = inodes(copy, "fits", "scores")
+    after = written(copy, "fits", "scores")
     again = {str(path.relative_to(copy)) for path in before if before[path] != after[path]}
     mine = {OUTPUTS["scores"]} | ({OUTPUTS[kind]} if kind != "scores" else set())
     assert mine <= again
