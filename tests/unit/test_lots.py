@@ -39,7 +39,7 @@ def test_every_cell_is_in_one_lot(patients, heads, floors):
     found = lots.Lots(study)
     cells = [tuple(cell.values()) for own in found.of.values() for cell in own]
     assert sorted(cells) == sorted(tuple(cell.values()) for cell in study.cells)
-    assert len(set(found.lists)) == 2 * len(found.of)
+    assert len({path for chain in found.chains for path in chain}) == 2 * len(found.of)
     for (stage, cohort, split, name), own in found.of.items():
         assert {(cell["cohort"], cell["split"]) for cell in own} == {(cohort, split)}
         assert len({cell["head"] in ("floor", "nearest") for cell in own}) == 1, stage
@@ -118,8 +118,10 @@ def test_one_that_fails_leaves_the_others(things, tmp_path):
 def test_one_that_does_not_stand_is_made_alone(things, tmp_path, what):
     output = tmp_path / "lot.json"
     lot.make(output, things, is_sound, write)
-    lot.forget([output])
-    assert output.exists()
+    below, result = tmp_path / "below.json", tmp_path / "result"
+    below.write_text("{}"), result.write_text("")
+    lot.forget([(output, below)], result)
+    assert output.exists() and below.exists() and result.exists()
     before, path = inodes(things), Path(things[1]["output"]["out"])
     if what == "deleted":
         path.unlink()
@@ -130,8 +132,8 @@ def test_one_that_does_not_stand_is_made_alone(things, tmp_path, what):
         own = tmp_path / "own"
         own.write_text("x")
         things[1]["input"]["own"] = [str(own)]
-    lot.forget([output])
-    assert not output.exists()
+    lot.forget([(output, below)], result)
+    assert not (output.exists() or below.exists() or result.exists())
     made = []
     lot.make(output, things, is_sound, lambda thing: (made.append(thing), write(thing)))
     assert made == [things[1]]

@@ -45,7 +45,7 @@ except InputError as error:
 made_by = MadeBy(study, files)
 lots = Lots(study)
 if workflow.is_main_process:
-    lot.forget(lots.lists)
+    lot.forget(lots.chains, f"results/{study.name}/provenance.json")
     logger.info(cost.in_words(study))
     for remark in study.remarks:
         logger.warning(remark)
@@ -112,7 +112,8 @@ def memory_of_scores(wildcards, input, attempt):
     """Resource: `memory` of the largest of a lot's cells."""
     wait_for(input)
     cells = [sum(thing["input"].values(), []) for thing in scores_of(*wildcards)]
-    return max(memory(2000, 20)(wildcards, files, attempt) for files in cells)
+    there = [[path for path in files if Path(path).exists()] for files in cells]
+    return max(memory(2000, 20)(wildcards, files, attempt) for files in there)
 
 
 def memory_of_tables(wildcards, input, attempt):

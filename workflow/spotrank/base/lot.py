@@ -44,16 +44,28 @@ def make(output, things, is_kept, make_one):
     write_texts({output: json.dumps({path: _seen(path) for path in paths}, indent=0)})
 
 
-def forget(lists):
-    """Delete those lists of which a file is gone or another than was listed."""
-    for path in map(Path, lists):
-        try:
-            known = json.loads(path.read_text(encoding="utf-8"))
-            stands = all(_seen(file) == seen for file, seen in known.items())
-        except (OSError, ValueError):
-            stands = False
-        if not stands:
-            path.unlink(missing_ok=True)
+def forget(chains, result):
+    """Delete the lists of which a file is gone or another than was listed, and what rests on them.
+
+    chains: lists, each with those after it that rest on it; result: a file that rests on all, for
+    Snakemake makes nothing again that nobody asks for.
+    """
+    for chain in chains:
+        stands = True
+        for path in map(Path, chain):
+            stands = stands and _is_true(path)
+            if not stands and path.exists():
+                path.unlink()
+                Path(result).unlink(missing_ok=True)
+
+
+def _is_true(path):
+    """Whether all files of a list are there, and as they were listed."""
+    try:
+        known = json.loads(path.read_text(encoding="utf-8"))
+        return all(_seen(file) == seen for file, seen in known.items())
+    except (OSError, ValueError):
+        return False
 
 
 def _stands(thing, is_kept):

@@ -45,9 +45,9 @@ class Lots:
         return "/".join(["results", self.study.name, "lots/score", *key]) + ".json"
 
     @property
-    def lists(self):
-        """Paths of all lists, whether there or not."""
-        return [path for key in self.of for path in (self.fits(key), self.scores(key))]
+    def chains(self):
+        """Paths of all lists, whether there or not: of fits, and of their scores."""
+        return [(self.fits(key), self.scores(key)) for key in self.of]
 
     def _group(self, cell):
         stage = plans.stage(cell)
