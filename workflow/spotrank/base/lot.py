@@ -34,7 +34,8 @@ def make(output, things, is_kept, make_one):
                 Path(path).unlink(missing_ok=True)
             make_one(thing)
         except InputError as error:
-            logging.error("%s", error)  # at once: a full disk can crash HDF5 when the file is let go
+            # at once: of a full disk HDF5 can crash when the file is let go
+            logging.error("%s", error)
             said.append(str(error))
         left = (time.monotonic() - began) / done * (len(wanted) - done)
         name = next(iter(thing["output"].values()))
