@@ -30,13 +30,13 @@ def make(output, things, is_kept, make_one):
     began = time.monotonic()
     for done, thing in enumerate(wanted, start=1):
         try:
-            for path in _paths(thing["output"]):  # or a new part might be taken for the old one's
-                Path(path).unlink(missing_ok=True)
+            _remove(thing)  # or a new part might be taken for the old one's
             make_one(thing)
         except InputError as error:
             # at once: of a full disk HDF5 can crash when the file is let go
             logging.error("%s", error)
             said.append(str(error))
+            _remove(thing)
         left = (time.monotonic() - began) / done * (len(wanted) - done)
         name = next(iter(thing["output"].values()))
         logging.info("%d of %d made, about %.0f s left: %s", done, len(wanted), left, name)
@@ -81,6 +81,11 @@ def _stands(thing, is_kept):
     except InputError as error:
         logging.info("%s", error)
         return False
+
+
+def _remove(thing):
+    for path in _paths(thing["output"]):
+        Path(path).unlink(missing_ok=True)
 
 
 def _paths(named):
