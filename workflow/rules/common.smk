@@ -17,7 +17,7 @@ from spotrank.cohorts import fetch, h5ad
 from spotrank.cohorts.sources import registry as sources
 from spotrank.cohorts.sources import sample as own_samples
 from spotrank.encoders import registry
-from spotrank.fitting.heads import GIVEN, OF_FLOORS
+from spotrank.fitting.heads import GIVEN
 from spotrank.report import published, status
 from spotrank.report.page import page
 from spotrank.spots import pair, split
@@ -237,7 +237,7 @@ def scores_of(*key):
     """As `fits_of`, of the scores of a lot."""
     return [
         {
-            "cell": {name: value for name, value in cell.items()},
+            "cell": cell,
             "input": input_of_score(Wildcards(fromdict=cell)),
             "output": {kind: files.of_fit(f"scores/{kind}.parquet", **cell) for kind in OF_SCORES},
             "made_by": made_by.score(**cell),

@@ -18,10 +18,9 @@ def make(output, things, is_kept, make_one):
     """Make what is to be made of a lot, and list its files at `output`.
 
     things: each with `output`, its files as `{name: path}`, and `input`, paths of those that it is
-    made of, by name; is_kept: whether the files of one,
-    which are all there, are what is asked, or an `InputError` where one is damaged; make_one: makes
-    one. One that ends in an `InputError` does not keep the others from being made; all that was
-    said is raised at the end.
+    made of, by name; is_kept: whether the files of one, which are all there, are what is asked, or
+    an `InputError` where one is damaged; make_one: makes one. One that ends in an `InputError` does
+    not keep the others from being made; all that was said is raised at the end.
     """
     wanted, said = [thing for thing in things if not _stands(thing, is_kept)], []
     logging.info(

@@ -169,7 +169,7 @@ def _timm(spec):
     arguments = {key: MODULES.get(value, value) for key, value in spec.get("arguments", {}).items()}
     if pooling and pooling not in ("token+avg", *QUERIES):
         arguments["global_pool"] = pooling
-    # others, such as Swin, can't be built so, and are small
+    # others are small, and one of them, ctranspath, failed when it was built so
     blank = spec["weights"] != "random" and model.startswith("vit_")
     with _without_values() if blank else nullcontext():
         trunk = module = timm.create_model(model, num_classes=0, **arguments)
