@@ -138,3 +138,24 @@ def test_one_that_does_not_stand_is_made_alone(things, tmp_path, what):
     lot.make(output, things, is_sound, lambda thing: (made.append(thing), write(thing)))
     assert made == [things[1]]
     assert [inodes(things)[i] for i in (0, 2)] == [before[0], before[2]]
+
+
+def test_what_is_cleared_away_is_made_only_if_asked_for(things, tmp_path):
+    output, below, result = (tmp_path / name for name in ("lot.json", "below.json", "result"))
+    lot.make(output, things, is_sound, write)
+    scores = [{"input": {}, "output": {"out": str(tmp_path / "score/out")}}]
+    lot.make(below, scores, is_sound, write)
+    result.write_text("")
+    for thing in things:
+        Path(thing["output"]["out"]).unlink()
+    for _ in range(2):
+        lot.forget([(output, below)], result)
+        assert below.exists() and result.exists() and not output.exists()
+    lot.make(output, things, is_sound, write)
+    Path(things[0]["output"]["out"]).unlink()  # one alone was not cleared away
+    lot.forget([(output, below)], result)
+    assert not (output.exists() or below.exists() or result.exists())
+    lot.make(below, scores, is_sound, write)
+    Path(scores[0]["output"]["out"]).unlink()  # nothing rests on the last
+    lot.forget([(below,)], result)
+    assert not below.exists()

@@ -2,7 +2,7 @@
 
 The job's one output is the list of the lot's files, written when all are there: a job that is
 killed loses the thing that it was at. A run begins with `forget`, so that to delete a file is to
-have it made again.
+have it made again, and to delete all of a lot is to do without them.
 """
 
 import json
@@ -43,30 +43,54 @@ def make(output, things, is_kept, make_one):
         raise InputError("\nError: ".join(dict.fromkeys(said)))
     paths = [path for thing in things for path in _paths(thing["output"])]
     write_texts({output: json.dumps({path: _seen(path) for path in paths}, indent=0)})
+    _cleared(output).unlink(missing_ok=True)
 
 
 def forget(chains, result):
     """Delete the lists of which a file is gone or another than was listed, and what rests on them.
 
+    Where all are gone somebody cleared them away: the list is set aside, and what rests on it
+    stands.
+
     chains: lists, each with those after it that rest on it; result: a file that rests on all, for
     Snakemake makes nothing again that nobody asks for.
     """
     for chain in chains:
-        stands = True
+        stands, last = True, Path(chain[-1])
         for path in map(Path, chain):
-            stands = stands and _is_true(path)
+            if path != last and _are_gone(path):
+                path.replace(_cleared(path))
+            stands = stands and (_is_true(path) or _are_gone(_cleared(path)))
             if not stands and path.exists():
                 path.unlink()
                 Path(result).unlink(missing_ok=True)
 
 
+def _cleared(path):
+    """Where the list of a lot is kept whose files were cleared away."""
+    return Path(path).with_suffix(".cleared")
+
+
+def _are_gone(path):
+    """Whether there is a list, and none of its files."""
+    known = _listed(path)
+    return known is not None and not any(Path(file).exists() for file in known)
+
+
 def _is_true(path):
     """Whether all files of a list are there, and as they were listed."""
+    known = _listed(path)
     try:
-        known = json.loads(path.read_text(encoding="utf-8"))
-        return all(_seen(file) == seen for file, seen in known.items())
-    except (OSError, ValueError):
+        return known is not None and all(_seen(file) == seen for file, seen in known.items())
+    except OSError:
         return False
+
+
+def _listed(path):
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
 
 
 def _stands(thing, is_kept):
