@@ -12,6 +12,8 @@ from filelock import FileLock
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
+# processes that test share the cores: threads that wait must not spin meanwhile
+os.environ |= {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "passive"}
 sys.path.insert(0, str(ROOT / "workflow"))
 
 

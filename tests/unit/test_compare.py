@@ -11,7 +11,7 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from spotrank.report import comparisons as pages
-from spotrank.report import style, tables
+from spotrank.report import differences, style, tables
 from spotrank.verdicts import best, units
 from spotrank.verdicts.compare import ALL, compare, read, sign_flips, swapped
 from spotrank.verdicts.slides import gather, of_slides
@@ -369,7 +369,7 @@ def test_the_page_and_figure_are_of_the_highest_mean(rng, tmp_path):
             scores({"depth": means["mse"] + 0.3}, encoder="none", head="floor"),
         ]
     )
-    found = pages.to_best(compared(table))
+    found = differences.to_best(compared(table))
     assert set(found["loss"]) == {"pearson"}
     assert set(found["encoder"]) == {"e"}
     named = found.set_index(["differ", "row"])["difference"]

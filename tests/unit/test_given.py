@@ -12,7 +12,7 @@ from test_tables import scores
 from spotrank.cohorts import h5ad
 from spotrank.fitting import given
 from spotrank.fitting.heads import GIVEN
-from spotrank.report import comparisons, tables
+from spotrank.report import differences, tables
 from spotrank.verdicts import best
 from spotrank.verdicts.compare import compare
 from spotrank.verdicts.floors import is_floor
@@ -120,7 +120,7 @@ def test_a_tool_is_compared_on_its_own_genes_and_not_ranked():
     assert lacking.loc["STPath (given)", "a"].endswith("genes are lacking")
     places, _ = tables.verdicts(numbers, pairs)
     assert places.loc["STPath (given)", "a"] == 1
-    found = comparisons.to_best(pairs)
+    found = differences.to_best(pairs)
     mine = found[(found["cohort"] == "a") & (found["differ"] == "given")].squeeze()
     # the tool has the higher mean, but over its own genes: it is set beside what is fitted
     assert (mine["encoder"], mine["head"], mine["loss"], mine["row"]) == (

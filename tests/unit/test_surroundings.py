@@ -110,7 +110,7 @@ def test_branches_of_triplex_take_loss_and_distance():
     side = Side(part, part.x, 4, "library", 1, "cpu", around)
     losses = {"mse": ("mse", {})}
     grid = Grid([("mse", 0)], losses, head, auxiliary.Equal(4, 0), TRAINING, "cpu")
-    grid.optimiser.step = lambda: None
+    grid.optimiser.step = lambda tensors: None
     before = {key: value.detach().clone() for key, value in grid.parameters.items()}
     grid.epoch(side)
     theirs = {key: value.requires_grad_() for key, value in before.items()}

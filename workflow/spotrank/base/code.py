@@ -40,8 +40,9 @@ def code_hash(script):
     while todo:
         module, name = todo.pop()
         for node in module.statements(name):
-            texts.add(str(_plain(node, module)))
-            new = set(module.used(node)) - done
+            text, used = _read(module, node)
+            texts.add(text)
+            new = used - done
             done |= new
             todo += new
     return hashlib.sha256("\n".join(sorted(texts)).encode()).hexdigest()[:16]
@@ -70,14 +71,6 @@ class _Module:
         """Those that define `name`, or those that are run whatever is used."""
         return self.rest if name is None else self.definitions[name]
 
-    def used(self, node):
-        """Yield the `(module, name)` that a statement uses of this package."""
-        for part in ast.walk(node):
-            if isinstance(part, ast.Name):
-                yield from self.find(part.id)
-            elif isinstance(part, ast.Attribute) and (module := self.stands_for(part.value)):
-                yield from module.find(part.attr)
-
     def find(self, name):
         """Yield where `name` is defined, here or where it is imported from."""
         if name in self.definitions:
@@ -92,6 +85,13 @@ class _Module:
         if isinstance(node, ast.Name) and node.id in self.imported:
             return _module(".".join(self.imported[node.id]))
         return None
+
+
+@cache
+def _read(module, node):
+    """What a statement says, and the `(module, name)` of this package that it uses."""
+    used = set()
+    return str(_plain(node, module, used)), used
 
 
 @cache
@@ -123,21 +123,24 @@ def _defined(node):
     return []
 
 
-def _plain(node, module):
+def _plain(node, module, used):
     """What a node of a syntax tree holds, the same text with every version of Python.
 
-    Names of this package's modules are left out, for they say where a definition stands.
+    Names of this package's modules are left out, for they say where a definition stands. `used`
+    gets the `(module, name)` of this package that are met.
     """
     if isinstance(node, list):
-        return [_plain(part, module) for part in node if not _is_ours(part)]
+        return [_plain(part, module, used) for part in node if not _is_ours(part)]
     if not isinstance(node, ast.AST):
         return node
     if isinstance(node, ast.Name):
+        used.update(module.find(node.id))
         return module.imported.get(node.id, (None, node.id))[1]
-    if isinstance(node, ast.Attribute) and module.stands_for(node.value):
+    if isinstance(node, ast.Attribute) and (named := module.stands_for(node.value)):
+        used.update(named.find(node.attr))
         return node.attr
     held = {
-        key: _plain(value, module)
+        key: _plain(value, module, used)
         for key, value in ast.iter_fields(node)
         if value not in ([], None)
     }

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from spotrank.fitting import surroundings
+from spotrank.fitting.adamw import AdamW
 from spotrank.fitting.auxiliary import LOWEST
 from spotrank.fitting.batches import BATCHES, blocks, rows_of, slide_batches
 from spotrank.fitting.losses import ALL, Batch
@@ -32,13 +33,10 @@ class Grid:
             key for key in starts[0]
             if not (key in untrained or "running_" in key or "tracked" in key)
         ]  # fmt: skip
+        for key in self.trained:
+            self.parameters[key].requires_grad_()
         self.rate = training["learning_rate"]
-        self.optimiser = torch.optim.AdamW(
-            [self.parameters[key].requires_grad_() for key in self.trained],
-            lr=self.rate,
-            weight_decay=training["weight_decay"],
-            fused=True,
-        )
+        self.optimiser = AdamW(self.rate, training["weight_decay"])
         self.batch_size = training["batch_size"]
         self.batches = slide_batches if head.slides else BATCHES[training["batches"]]
         self._go_on(np.arange(len(runs)))
@@ -113,10 +111,9 @@ class Grid:
         total = seen = 0
         orders = [self.order[seed] for seed in self.seeds]
         for spots in self.batches(side, self.batch_size, orders, self.of_tissues):
-            self.optimiser.zero_grad()
             of_head = hasattr(self.head, "objective")
             mean = (self._objective if of_head else self._losses)(side, spots)
-            self.optimiser.step()
+            self.optimiser.step({key: self.parameters[key] for key in self.trained})
             total, seen = total + mean * spots.shape[1], seen + spots.shape[1]
         return total / seen
 
@@ -189,13 +186,7 @@ class Grid:
     def keep(self, rows):
         """Go on with these rows of the active runs."""
         for key, old in self.parameters.items():
-            self.parameters[key] = new = old.detach()[rows]
-            if key in self.trained:
-                state = self.optimiser.state.pop(old, {})  # nothing yet for what no loss uses
-                self.optimiser.state[new.requires_grad_()] = {
-                    name: value[rows] if value.shape == old.shape else value
-                    for name, value in state.items()
-                }
-        self.optimiser.param_groups[0]["params"] = [self.parameters[key] for key in self.trained]
+            self.parameters[key] = old.detach()[rows].requires_grad_(key in self.trained)
+        self.optimiser.keep(rows)
         if rows.any():
             self._go_on(self.active[rows])

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from scipy.spatial import KDTree
 
 
 @dataclass
@@ -41,6 +40,8 @@ class Around:
 def nearest(place, tissue, of_all, tissue_of_all, k, radius_um):
     """`index (n, k)` and relative `place (n, k, 2)` float32 of the `k` nearest of all spots of the
     same tissue within a radius, nearest first, that do not stand at the spot's very place."""
+    from scipy.spatial import KDTree
+
     index = np.full((len(place), k), -1)
     relative = np.zeros((len(place), k, 2), np.float32)
     for own in np.unique(tissue):

@@ -6,7 +6,6 @@ A floor is a row of `FLOORS`: functions of a sample's spots (AnnData of `pair`) 
 
 import numpy as np
 import pandas as pd
-from scipy.spatial import Delaunay, QhullError, cKDTree
 
 GAP = 2  # distances of neighbours: a triangle of a wider circle spans a gap in the tissue
 
@@ -64,6 +63,8 @@ def border_distance(place):
     The tissue is what Delaunay's triangles between neighbouring spots cover; its border are sides
     of one triangle only, and spots of none. A single spot that is missing makes no border.
     """
+    from scipy.spatial import Delaunay, QhullError, cKDTree
+
     try:
         triangles = Delaunay(place).simplices
     except (QhullError, ValueError):  # too few spots, or all in a line

@@ -8,7 +8,6 @@ held out; one of `WITHIN_SLIDE` names how a slide's own spots are shared out, a 
 
 import numpy as np
 import pandas as pd
-from scipy.spatial import cKDTree
 
 from spotrank.base.store import InputError
 from spotrank.base.words import nearest, one_of
@@ -205,6 +204,8 @@ def block_share(place, gap, folds, fold, seed):
     Spots of training and validation nearer than `gap` to a test spot have no part, nor training
     spots so near to a validation spot.
     """
+    from scipy.spatial import cKDTree
+
     number = _along(place).argsort().argsort() * folds // len(place)
     part = _by_number(number, folds, fold)
     for others in ("test", "validation"):

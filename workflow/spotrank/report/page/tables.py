@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from spotrank.report.comparisons import PLACE, to_best
+from spotrank.report.differences import PLACE, to_best
 from spotrank.verdicts.compare import COLUMNS
 from spotrank.verdicts.floors import is_floor
 from spotrank.verdicts.summary import KEYS
