@@ -10,6 +10,7 @@ LOCK := envs/requirements.lock
 SLURM := slurm-wlm slurmdbd munge mariadb-server
 BROWSER := chromium chromium-driver
 KILLS ?= 200
+TWO := --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: demo test quick test-slurm test-browser test-spatialdata kill bench published published-synthetic errors golden lint
 .DELETE_ON_ERROR:
@@ -21,10 +22,10 @@ demo: .venv/ready
 	@echo "Report: results/demo/report.html"
 
 test: lint
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	$(BIN)/python -m pytest $(TWO)
 
 quick: lint
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile tests/unit tests/golden
+	$(BIN)/python -m pytest $(TWO) tests/unit tests/golden
 
 test-slurm: .venv/ready
 	@{ command -v slurmctld && command -v munged && command -v slurmdbd && command -v mariadbd; } \

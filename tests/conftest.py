@@ -17,6 +17,11 @@ os.environ |= {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "passive"}
 sys.path.insert(0, str(ROOT / "workflow"))
 
 
+def pytest_collection_modifyitems(items):
+    """Whole runs first: files of short tests keep both processes busy to the end."""
+    items.sort(key=lambda item: "unit" in item.path.parts)
+
+
 def need(path):
     """`path`, or skip the test, saying what is missing."""
     if not path.exists():

@@ -43,7 +43,8 @@ def own(finished, tmp_path_factory):
     ]
     patients = ["Patient 1", "Patient 2", "Patient 2"]
     table.assign(patient=patients).to_csv(folder / "samples.csv", index=False)
-    config = SMALL | {"cohorts": {"sim": {"source": "spaceranger", "samples": "samples.csv"}}}
+    config = SMALL | {"losses": ["mse"], "floors": []}
+    config["cohorts"] = {"sim": {"source": "spaceranger", "samples": "samples.csv"}}
     printed, code = snakemake(folder, config, "all", "import_check")
     assert code == 0, printed
     return folder, config, printed

@@ -296,7 +296,7 @@ def test_no_embedding_is_used_that_was_made_differently(copy):
     assert code != 0
     assert "SIM1.h5: is not complete; delete it and run again." in printed
     (copy / "results/embeddings/sim/stain_statistics/SIM1.h5").unlink()
-    printed, code = snakemake(copy, SMALL)
+    printed, code = snakemake(copy, SMALL, "tables")
     assert code == 0, printed
 
 
@@ -316,7 +316,7 @@ def test_encoders_patch_files_and_given_embeddings(study, own_cohort, tmp_path):
     study["encoders"] = [{"model": "test_resnet", "weights": "random", "name": "tiny"}]
     study["split"] = {"strategy": "leave_one_sample_out"}
     study["genes"] |= {"samples": "all"}
-    printed, code = snakemake(tmp_path, study)
+    printed, code = snakemake(tmp_path, study, "tables")
     assert code == 0, printed
     first = pd.read_parquet(tmp_path / "results/small/tables/scores.parquet")
     with h5py.File(tmp_path / "results/embeddings/c/tiny/SIM1.h5") as file:
