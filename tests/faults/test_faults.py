@@ -3,14 +3,16 @@
 import os
 import re
 import shutil
+import signal
 import subprocess
+import time
 from contextlib import contextmanager
 
 import h5py
 import pyarrow.parquet as pq
 import pytest
 from kill import tables, torment
-from runs import SMALL, snakemake
+from runs import SMALL, snakemake, start
 
 FIT = "sim/leave_one_patient_out/stain_statistics/variance-10/linear/none/fold0"
 # a file of each kind of output
@@ -174,3 +176,37 @@ def test_spoiled_cell(finished, copy, kind, spoil):
     assert mine <= again
     assert all(FIT in path for path in again), again
     assert tables(copy) == tables(finished)
+
+
+def test_a_killed_lot_of_embeddings_goes_on(tmp_path):
+    """What was embedded stays, the rest is as if nobody had killed the job."""
+    config = SMALL | {
+        "cohorts": {"sim": {"source": "simulated", "patients": 4, "spots": 60, "genes": 60}},
+        "encoders": [{"model": "test_vit", "weights": "random", "name": "tiny"}],
+    }
+    (tmp_path / "killed").mkdir()
+    (tmp_path / "undisturbed").mkdir()
+    embed = "--until", "embed"
+    run = start(tmp_path / "killed", config, *embed, "--cores", "2")
+    folder = tmp_path / "killed/results/embeddings/sim/tiny"
+    deadline = time.monotonic() + 300
+    while run.poll() is None and len(list(folder.glob("*.h5"))) < 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    os.killpg(run.pid, signal.SIGKILL)
+    run.communicate()
+    for left in (tmp_path / "killed/.snakemake/locks").glob("*"):
+        left.unlink()
+    since = {path.name: path.stat().st_mtime_ns for path in folder.glob("[!.]*.h5")}
+    for name in ("killed", "undisturbed"):
+        printed, code = snakemake(tmp_path / name, config, *embed, "--rerun-incomplete")
+        assert code == 0, printed
+    assert since == {name: (folder / name).stat().st_mtime_ns for name in since}
+    other = tmp_path / "undisturbed/results/embeddings/sim/tiny"
+    names = sorted(path.name for path in other.iterdir())
+    assert len(since) < len(names)
+    assert names == sorted(path.name for path in folder.iterdir())
+    for name in names:
+        with h5py.File(folder / name) as one, h5py.File(other / name) as two:
+            assert (one["embeddings"][:] == two["embeddings"][:]).all()
+            assert (one["barcode"][:] == two["barcode"][:]).all()
