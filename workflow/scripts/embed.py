@@ -39,7 +39,7 @@ with job(snakemake.log[0]):
                 provenance.record,
                 "embed",
                 output,
-                sum(thing["input"].values(), []),
+                [path for own in thing["input"].values() for path in own],
                 began,
                 encoders={name: thing["made_by"] | encoder.about},
             ),
