@@ -289,17 +289,6 @@ def test_what_a_change_reruns(finished, change, again, kept):
     assert not set(kept) & set(found)
 
 
-def test_no_embedding_is_used_that_was_made_differently(copy):
-    with h5py.File(copy / "results/embeddings/sim/stain_statistics/SIM1.h5", "a") as file:
-        del file.attrs["n_spots"]
-    printed, code = snakemake(copy, SMALL, "--forcerun", "fit", "--until", "fit")
-    assert code != 0
-    assert "SIM1.h5: is not complete; delete it and run again." in printed
-    (copy / "results/embeddings/sim/stain_statistics/SIM1.h5").unlink()
-    printed, code = snakemake(copy, SMALL)
-    assert code == 0, printed
-
-
 def test_encoders_patch_files_and_given_embeddings(study, own_cohort, tmp_path):
     """A timm model on HEST's patch files; then the same embeddings, given, without images."""
     (own_cohort / "patches").mkdir()
