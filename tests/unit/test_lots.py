@@ -1,6 +1,7 @@
 """Lots: which cells one job makes, and that it makes no more than it must."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -110,7 +111,7 @@ def things(tmp_path):
     source.write_text("x")
     os.utime(source, (0, 0))
     return [
-        {"input": {"source": [str(source)]}, "output": {"out": str(tmp_path / f"{name}/out")}}
+        {"input": {"source": [str(source)]}, "output": {"out": str(tmp_path / f"made/{name}")}}
         for name in "abc"
     ]
 
@@ -185,21 +186,26 @@ def test_one_that_does_not_stand_is_made_alone(things, tmp_path, what):
 
 
 def test_what_is_cleared_away_is_made_only_if_asked_for(things, tmp_path):
+    """Whole folders, that is."""
     output, below, result = (tmp_path / name for name in ("lot.json", "below.json", "result"))
-    lot.make(output, things, is_sound, write)
-    scores = [{"input": {}, "output": {"out": str(tmp_path / "score/out")}}]
-    lot.make(below, scores, is_sound, write)
+    other, score = (
+        {"input": {}, "output": {"out": str(tmp_path / f"{name}/out")}}
+        for name in ("other", "score")
+    )
+    lot.make(output, [*things, other], is_sound, write)
+    lot.make(below, [score], is_sound, write)
     result.write_text("")
-    for thing in things:
-        Path(thing["output"]["out"]).unlink()
+    shutil.rmtree(tmp_path / "made")
     for _ in range(2):
         lot.forget([(output, below)], result)
         assert below.exists() and result.exists() and not output.exists()
-    lot.make(output, things, is_sound, write)
+    made = []
+    lot.make(output, [*things, other], is_sound, lambda thing: (made.append(thing), write(thing)))
+    assert made == things
     Path(things[0]["output"]["out"]).unlink()  # one alone was not cleared away
     lot.forget([(output, below)], result)
     assert not (output.exists() or below.exists() or result.exists())
-    lot.make(below, scores, is_sound, write)
-    Path(scores[0]["output"]["out"]).unlink()  # nothing rests on the last
+    lot.make(below, [score], is_sound, write)
+    shutil.rmtree(tmp_path / "score")  # nothing rests on the last
     lot.forget([(below,)], result)
     assert not below.exists()
