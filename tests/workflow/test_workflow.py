@@ -278,7 +278,7 @@ def test_second_run_has_nothing_to_do(finished):
             {"panel": 2, "fit": 2, "floor": 2},
             ["simulate", "pair", "embed"],
         ),
-        ({"patches": {"um_per_px": 0.6}}, {"pair": 3, "embed": 3, "fit": 2}, ["simulate"]),
+        ({"patches": {"um_per_px": 0.6}}, {"pair": 3, "embed": 1, "fit": 2}, ["simulate"]),
     ],
 )
 def test_what_a_change_reruns(finished, change, again, kept):
