@@ -28,18 +28,18 @@ SPOTS = (500, 5_000, 50_000)
 
 
 def slide(folder):
-    """A slide, drawn the first time, and the centres of its spots."""
-    paths = [folder / name for name in ("x.h5ad", "x.tif", "x.json")]
-    if not paths[0].exists():
+    """A slide, drawn the first time, and the centres of its spots whose patches lie on it."""
+    st, wsi, metadata = paths = [folder / name for name in ("x.h5ad", "x.tif", "x.json")]
+    if not st.exists():
         simulate.write_sample(*paths, "SIM1")
-    return paths[1], np.asarray(embed.hest.read_spots(paths[0]).obsm["spatial"])
+    spatial = np.asarray(embed.hest.read_spots(st).obsm["spatial"])
+    return wsi, spatial[slides.on_slide(wsi, spatial, 224, st, metadata)]
 
 
 def patches(folder, n, size, interpolation="lanczos"):
     """`n` patches of a slide, each spot's again and again."""
     wsi, spatial = slide(folder)
-    inside = slides.on_slide(wsi, spatial, 224)
-    return slides.SlidePatches(wsi, np.resize(spatial[inside], (n, 2)), 224, size, interpolation)
+    return slides.SlidePatches(wsi, np.resize(spatial, (n, 2)), 224, size, interpolation)
 
 
 def rate(function, n, batches):

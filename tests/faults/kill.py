@@ -27,7 +27,8 @@ def tables(folder):
 
 
 def complete(folder):
-    """`{output: inode}` of what Snakemake knows to be complete: a rerun must not make it again."""
+    """`{output: time of last change}` of what Snakemake knows to be complete: a rerun must not make
+    it again."""
     marks = (folder / ".snakemake/incomplete").glob("**/*")
     unsure = {
         base64.b64decode("".join(mark.relative_to(folder / ".snakemake/incomplete").parts)).decode()
@@ -36,7 +37,7 @@ def complete(folder):
     }
     outputs = [path for top in ("resources", "results") for path in (folder / top).rglob("*.*")]
     return {
-        path: path.stat().st_ino
+        path: path.stat().st_mtime_ns
         for path in outputs
         if path.is_file() and path.name[0] != "." and str(path.relative_to(folder)) not in unsure
         # a fit's predictions are its last file
@@ -72,7 +73,7 @@ def torment(folder, kills, longest, seed=0):
                     lock.unlink()
                 kept |= complete(study)
         assert code == 0, printed
-        again = [path for path, inode in kept.items() if path.stat().st_ino != inode]
+        again = [path for path, since in kept.items() if path.stat().st_mtime_ns != since]
         assert not again, f"made again: {again}"
         assert not list(study.rglob(".part-*"))
         yield killed, tables(study)

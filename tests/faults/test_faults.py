@@ -3,14 +3,17 @@
 import os
 import re
 import shutil
+import signal
 import subprocess
+import time
 from contextlib import contextmanager
 
 import h5py
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from kill import tables, torment
-from runs import SMALL, snakemake
+from runs import SMALL, snakemake, start
 
 FIT = "sim/leave_one_patient_out/stain_statistics/variance-10/linear/none/fold0"
 # a file of each kind of output
@@ -29,6 +32,7 @@ LOT = "fit/sim/leave_one_patient_out/fold0.json"
 # whose job makes some
 LOTS = {"weights": f"results/small/lots/{LOT}", "scores": f"results/small/lots/score/{LOT}"}
 LOTS["predictions"] = LOTS["weights"]
+LOTS["embeddings"] = "results/small/lots/embed/sim/stain_statistics-0.json"
 
 PAYLOAD = {"spots": "X/data", "embeddings": "embeddings", "predictions": "predictions"}
 
@@ -122,7 +126,7 @@ def spoilt(path, kind, spoil):
     path.write_bytes(content)
 
 
-@pytest.mark.parametrize("kind", ["spots", "embeddings", "panel"])
+@pytest.mark.parametrize("kind", ["spots", "panel"])
 def test_spoiled_cache(finished, copy, kind):
     """A cached file that changed is refused, by name; once it is deleted it is made again."""
     path = copy / OUTPUTS[kind]
@@ -136,6 +140,17 @@ def test_spoiled_cache(finished, copy, kind):
     path.unlink()
     printed, code = snakemake(copy, SMALL, "tables")
     assert code == 0, printed
+    assert tables(copy) == tables(finished)
+
+
+@pytest.mark.parametrize("spoil", ["truncated", "flipped"])
+def test_spoiled_embeddings(finished, copy, spoil):
+    """They are made again, for their lot is looked at."""
+    path = copy / OUTPUTS["embeddings"]
+    spoilt(path, "embeddings", spoil)
+    printed, code = snakemake(copy, SMALL, "tables")
+    assert code == 0, printed
+    assert all(map(np.array_equal, read(path), read(finished / OUTPUTS["embeddings"])))
     assert tables(copy) == tables(finished)
 
 
@@ -175,3 +190,41 @@ def test_spoiled_cell(finished, copy, kind, spoil):
     assert mine <= again
     assert all(FIT in path for path in again), again
     assert tables(copy) == tables(finished)
+
+
+def test_a_killed_lot_of_embeddings_goes_on(cohort, tmp_path):
+    """What was embedded stays, and the rest is what it is where an encoder is alone."""
+    vits = [
+        {"model": model, "weights": "random", "name": model} for model in ("test_vit", "test_vit2")
+    ]
+    config = SMALL | {"cohorts": {"c": {"source": "local", "folder": str(cohort)}}}
+    alone, shared = config | {"encoders": vits[1:]}, config | {"encoders": vits}
+    folders = [tmp_path / name for name in ("shared", "alone")]
+    for folder in folders:
+        folder.mkdir()
+    found = folders[0] / "results/embeddings/c"
+    run = start(folders[0], shared, "--until", "embed", "--cores", "2")
+    while run.poll() is None and len(list(found.glob("*/[!.]*.h5"))) < 3:
+        time.sleep(0.01)
+    os.killpg(run.pid, signal.SIGKILL)
+    run.communicate()
+    for left in folders[0].glob(".snakemake/locks/*"):
+        left.unlink()
+    kept = {path: path.stat().st_mtime_ns for path in found.glob("*/[!.]*.h5")}
+    for folder, config in zip(folders, (shared, alone), strict=True):
+        printed, code = snakemake(folder, config, "--until", "embed")
+        assert code == 0, printed
+    assert kept == {path: path.stat().st_mtime_ns for path in kept} != {}
+    names = sorted(path.stem for path in (cohort / "st").iterdir())
+    assert len(kept) < 2 * len(names)
+    for vit in vits:
+        assert sorted(path.stem for path in (found / vit["name"]).iterdir()) == names
+    for name in names:
+        same = f"results/embeddings/c/test_vit2/{name}.h5"
+        for of_one, of_other in zip(*(read(folder / same) for folder in folders), strict=True):
+            np.testing.assert_array_equal(of_one, of_other)
+
+
+def read(path):
+    with h5py.File(path) as file:
+        return [file[name][:] for name in ("embeddings", "barcode", "coords")]

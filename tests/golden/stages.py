@@ -82,7 +82,9 @@ def embed_(folder):
     for name, spec in (("stain_statistics", "stain_statistics"), ("network", tiny)):
         spec = spec if isinstance(spec, str) else registry.resolve(spec)[1]
         encoder = loading.load(spec, GEOMETRY["size"])
-        patches, barcodes, places = embed.patches_of(encoder, GEOMETRY, st, metadata, wsi)
+        patches, barcodes, places = embed.patches_of(
+            encoder.size, encoder.interpolation, GEOMETRY, st, metadata, wsi
+        )
         embed.embed(encoder, patches, barcodes, places, folder / name, {}, 16, 1)
         found[name] = stored.read(folder / name)[1]
         found[f"{name}: patches"] = np.stack([patches[i] for i in (0, 1)])[:, ::8, ::8]

@@ -38,7 +38,7 @@ def encoder():
 def at_home(her2st, encoder):
     """Home of three sections, each held out in turn."""
     found = [
-        vectors(encoder, embed.patches_of(encoder, GEOMETRY, *paths)[0])
+        vectors(encoder, embed.patches_of(encoder.size, encoder.interpolation, GEOMETRY, *paths)[0])
         for paths in (
             (her2st / f"st/{s}.h5ad", her2st / f"metadata/{s}.json", her2st / f"wsis/{s}.tif")
             for s in TRAINING

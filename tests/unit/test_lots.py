@@ -1,6 +1,7 @@
 """Lots: which cells one job makes, and that it makes no more than it must."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -39,7 +40,9 @@ def test_every_cell_is_in_one_lot(patients, heads, floors):
     found = lots.Lots(study)
     cells = [tuple(cell.values()) for own in found.of.values() for cell in own]
     assert sorted(cells) == sorted(tuple(cell.values()) for cell in study.cells)
-    assert len({path for chain in found.chains for path in chain}) == 2 * len(found.of)
+    assert [chain[-1] for chain in found.chains] == [found.scores(key) for key in found.of]
+    made = {*found.list_of.values(), *map(found.fits, found.of)}
+    assert {path for *chain, _ in found.chains for path in chain} <= made
     for (stage, cohort, split, name), own in found.of.items():
         assert {(cell["cohort"], cell["split"]) for cell in own} == {(cohort, split)}
         assert len({cell["head"] in ("floor", "nearest") for cell in own}) == 1, stage
@@ -60,13 +63,55 @@ def test_what_takes_long_comes_alone(monkeypatch):
     assert len(lots.Lots(study).of) == len(study.cells) > together
 
 
+def encoders(*names, **options):
+    return [{"encoder": name, "weights": "random", "name": name, **options} for name in names]
+
+
+def embedded(study):
+    """`[(samples, encoders)]` of the lots of cohort a."""
+    of_a = [own for (cohort, _), own in lots.Lots(study).embedded.items() if cohort == "a"]
+    for own in of_a:
+        samples, names = (list(dict.fromkeys(part)) for part in zip(*own, strict=True))
+        assert own == [(sample, name) for sample in samples for name in names]
+        yield samples, names
+
+
+def test_encoders_of_the_same_patches_share_a_lot():
+    """As long as their weights fit a job, and they take as many at a time."""
+    small = "uni_v1", "phikon", "gpfm", "phikon_v2", "kaiko_vitl14"  # gpfm's are bicubic
+    own = config(9, ["linear"], ["stain"])
+    own["encoders"] = [*encoders(*small), *encoders("ctranspath", batch_size=8)]
+    study = Study(own)
+    names = list(study.samples["a"].index)
+    assert list(embedded(study)) == [
+        (samples, together)
+        for together in (
+            ["uni_v1", "phikon", "phikon_v2"], ["kaiko_vitl14"], ["gpfm"], ["ctranspath"],
+            ["stain_statistics"],
+        )
+        for samples in (names[:8], names[8:])
+    ]  # fmt: skip
+
+
+def test_samples_that_no_fold_looks_at_come_apart():
+    own = config(4, ["linear"], [])
+    ids = {"train": ["SIM1"], "validation": ["SIM2"], "test": ["SIM6"]}
+    study = Study(own | {"split": {"strategy": "fixed", "ids": {"a": ids, "b": ids}}})
+    rest = [name for name in study.samples["a"].index if name not in ("SIM1", "SIM2", "SIM6")]
+    assert list(embedded(study)) == [
+        (samples, [encoder])
+        for encoder in ("stain_statistics", "test_vit-random")
+        for samples in (["SIM1", "SIM2", "SIM6"], rest)
+    ]
+
+
 @pytest.fixture
 def things(tmp_path):
     source = tmp_path / "source"
     source.write_text("x")
     os.utime(source, (0, 0))
     return [
-        {"input": {"source": [str(source)]}, "output": {"out": str(tmp_path / f"{name}/out")}}
+        {"input": {"source": [str(source)]}, "output": {"out": str(tmp_path / f"made/{name}")}}
         for name in "abc"
     ]
 
@@ -141,21 +186,26 @@ def test_one_that_does_not_stand_is_made_alone(things, tmp_path, what):
 
 
 def test_what_is_cleared_away_is_made_only_if_asked_for(things, tmp_path):
+    """Whole folders, that is."""
     output, below, result = (tmp_path / name for name in ("lot.json", "below.json", "result"))
-    lot.make(output, things, is_sound, write)
-    scores = [{"input": {}, "output": {"out": str(tmp_path / "score/out")}}]
-    lot.make(below, scores, is_sound, write)
+    other, score = (
+        {"input": {}, "output": {"out": str(tmp_path / f"{name}/out")}}
+        for name in ("other", "score")
+    )
+    lot.make(output, [*things, other], is_sound, write)
+    lot.make(below, [score], is_sound, write)
     result.write_text("")
-    for thing in things:
-        Path(thing["output"]["out"]).unlink()
+    shutil.rmtree(tmp_path / "made")
     for _ in range(2):
         lot.forget([(output, below)], result)
         assert below.exists() and result.exists() and not output.exists()
-    lot.make(output, things, is_sound, write)
+    made = []
+    lot.make(output, [*things, other], is_sound, lambda thing: (made.append(thing), write(thing)))
+    assert made == things
     Path(things[0]["output"]["out"]).unlink()  # one alone was not cleared away
     lot.forget([(output, below)], result)
     assert not (output.exists() or below.exists() or result.exists())
-    lot.make(below, scores, is_sound, write)
-    Path(scores[0]["output"]["out"]).unlink()  # nothing rests on the last
+    lot.make(below, [score], is_sound, write)
+    shutil.rmtree(tmp_path / "score")  # nothing rests on the last
     lot.forget([(below,)], result)
     assert not below.exists()

@@ -159,9 +159,8 @@ def patch_file(path, attributes=None, **more):
 def test_coords_of_patch_files_are_corners(attributes, side, tmp_path):
     path = patch_file(tmp_path / "a.h5", attributes)
     (tmp_path / "a.json").write_text('{"pixel_size_um_estimated": 0.25}')
-    encoder = type("", (), {"size": 32, "interpolation": "lanczos"})
     _, barcodes, centres = embed.patches_of(
-        encoder, PATCHES, None, tmp_path / "a.json", patch_file=path
+        32, "lanczos", PATCHES, None, tmp_path / "a.json", patch_file=path
     )
     assert barcodes == ["a", "b"]
     np.testing.assert_allclose(

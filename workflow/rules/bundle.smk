@@ -41,10 +41,11 @@ rule bundle:
     conda:
         "../../envs/fit.yaml"
     resources:
-        mem_mb=memory(4000, 10, "embeddings", "scores"),
+        mem_mb=memory(8000, 10, "scores"),
         runtime=minutes(60),
     params:
         folder=lambda wildcards, output: str(Path(output.manifest).parent),
+        embeddings=embeddings_of_bundle,
         study=lambda wildcards: made_by.bundle(row_of_bundle()),
         persons=lambda wildcards: units.persons(study.samples, METADATA),
     script:

@@ -44,6 +44,10 @@ except InputError as error:
     raise WorkflowError(str(error)) from None
 made_by = MadeBy(study, files)
 lots = Lots(study)
+list_of = {
+    files.embeddings(cohort, encoder, sample): path
+    for (cohort, sample, encoder), path in lots.list_of.items()
+}
 if workflow.is_main_process:
     lot.forget(lots.chains, f"results/{study.name}/provenance.json")
     logger.info(cost.in_words(study))
@@ -97,6 +101,8 @@ def memory_of_fit(wildcards, input, attempt):
 
 def memory_of_lot(wildcards, input, attempt):
     """Resource: `memory_of_fit` of the largest of a lot's fits."""
+    for path in input:
+        Path(path).stat()  # raises where it is yet to come, as Snakemake expects of inputs alone
     fits = [thing["input"] for thing in fits_of(*wildcards)]
     fits = {(*own["spots"], *own.get("embeddings", own.get("st"))): own for own in fits}
     return max(memory_of_fit(wildcards, own, attempt) for own in fits.values())
@@ -121,6 +127,16 @@ def memory_of_tables(wildcards, input, attempt):
     wait_for(input)
     sizes = (Path(path).stat().st_size for path in SCORES if Path(path).exists())
     return attempt * (3000 + 20 * max(sizes, default=0) // 2**20)
+
+
+def memory_of_one(features):
+    """Resource function: `memory_of_fit` of a fit whose features `features(wildcards)` names."""
+
+    def ask(wildcards, input, attempt):
+        wait_for(input)
+        return memory_of_fit(wildcards, dict(input.items()) | features(wildcards), attempt)
+
+    return ask
 
 
 def minutes(n):
@@ -233,6 +249,31 @@ def fits_of(*key):
 
 
 @cache
+def embeddings_of(cohort, lot):
+    """As `fits_of`, of the embeddings of a lot."""
+    return [
+        {
+            "encoder": encoder,
+            "input": {
+                **{kind: [path] for kind, path in files.images(cohort, sample).items()},
+                "st": [files.path(cohort, "st", sample)],
+                "metadata": [files.path(cohort, "metadata", sample)],
+                "weights": files.weights(encoder),
+            },
+            "output": {"embeddings": files.embeddings(cohort, encoder, sample)},
+            "made_by": made_by.embeddings(cohort, encoder),
+        }
+        for sample, encoder in lots.embedded[cohort, lot]
+    ]
+
+
+def encoders_of(cohort, lot):
+    """`{encoder: its entry}` of a lot of embeddings."""
+    encoders = dict.fromkeys(encoder for _, encoder in lots.embedded[cohort, lot])
+    return {encoder: study.entry(encoder) for encoder in encoders}
+
+
+@cache
 def scores_of(*key):
     """As `fits_of`, of the scores of a lot."""
     return [
@@ -250,10 +291,15 @@ def together(things):
     """Input files of the things of a lot by name, each once; no fits, whose lists stand for them."""
     names = dict.fromkeys(name for thing in things for name in thing["input"])
     return {
-        name: list(dict.fromkeys(path for thing in things for path in thing["input"].get(name, [])))
+        name: listed(path for thing in things for path in thing["input"].get(name, []))
         for name in names
         if name != "predictions"
     }
+
+
+def listed(paths):
+    """`paths`, each once, and for embeddings that lots make their lists."""
+    return list(dict.fromkeys(list_of.get(path, path) for path in paths))
 
 
 def input_of_fit(cell):
@@ -366,16 +412,23 @@ def row_of_bundle():
     return json.loads(Path(checkpoints.row.get().output[0]).read_text(encoding="utf-8"))["row"]
 
 
+def embeddings_of_bundle(wildcards):
+    """Embeddings of the samples of a bundle's home."""
+    chosen = row_of_bundle()
+    home = bundles.home_encoder(study, chosen["encoder"], chosen["head"])
+    cohort = chosen["cohort"]
+    return [files.embeddings(cohort, home, sample) for sample in study.samples[cohort].index]
+
+
 def files_of_bundle(wildcards):
     """What a bundle is made of, known once the tables are there."""
     chosen = row_of_bundle()
     cohort, encoder = chosen["cohort"], chosen["encoder"]
     samples = study.samples[cohort].index
-    home = bundles.home_encoder(study, encoder, chosen["head"])
     return {
         "model": expand(rules.final.output, **chosen),
         "spots": expand(rules.pair.output, cohort=cohort, sample=samples),
-        "embeddings": [files.embeddings(cohort, home, sample) for sample in samples],
+        "embeddings": listed(embeddings_of_bundle(wildcards)),
         "st": files.path(cohort, "st", samples[0]),
         "weights": files.weights(encoder),
     }

@@ -1,26 +1,24 @@
+# samples of a lot by encoders that are loaded once, see `fit`; the files belong to no study
 rule embed:
     input:
-        unpack(images_of),
-        st=lambda wildcards: files.path(wildcards.cohort, "st", wildcards.sample),
-        metadata=lambda wildcards: files.path(wildcards.cohort, "metadata", wildcards.sample),
-        weights=lambda wildcards: files.weights(wildcards.encoder),
+        unpack(lambda wildcards: together(embeddings_of(*wildcards))),
     output:
-        "results/embeddings/{cohort}/{encoder}/{sample}.h5",
+        f"results/{study.name}/lots/embed/{{cohort}}/{{lot}}.json",
     log:
-        "logs/embed/{cohort}/{encoder}/{sample}.log",
+        f"logs/{study.name}/embed/{{cohort}}/{{lot}}.log",
     conda:
         "../../envs/embed.yaml"
     threads: 2
     resources:
-        # an encoder of a billion weights, read and built, and what it computes with
-        mem_mb=lambda wildcards, attempt: attempt
-        * (16000 if files.weights(wildcards.encoder) else 4000),
+        # encoders of a billion weights together, read and built, what they compute with, and the
+        # patches of a sample
+        mem_mb=lambda wildcards, input, attempt: attempt * (18000 if input.weights else 6000),
         runtime=minutes(240),
-        gpu=lambda wildcards: study.uses_gpu(wildcards.encoder),
+        gpu=lambda wildcards: max(map(study.uses_gpu, encoders_of(*wildcards))),
     params:
-        encoder=lambda wildcards: study.entry(wildcards.encoder),
-        batch_size=lambda wildcards: study.batch_size(wildcards.encoder),
+        encoders=lambda wildcards: encoders_of(*wildcards),
+        batch_size=lambda wildcards: study.batch_size(next(iter(encoders_of(*wildcards)))),
         patches=study.config["patches"],
-        made_by=lambda wildcards: made_by.embeddings(wildcards.cohort, wildcards.encoder),
+        embeddings=lambda wildcards: embeddings_of(*wildcards),
     script:
         "../scripts/embed.py"

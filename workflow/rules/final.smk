@@ -12,7 +12,7 @@ use rule panel as panel_of_all with:
 
 rule final:
     input:
-        unpack(features_of),
+        unpack(lambda wildcards: together([{"input": features_of(wildcards)}])),
         spots=spots_of(),
         panel=rules.panel_of_all.output,
         ranking=lambda wildcards: ranking_of(wildcards, rules.panel_of_all.output),
@@ -25,10 +25,11 @@ rule final:
         "../../envs/fit.yaml"
     threads: 1
     resources:
-        mem_mb=memory_of_fit,
+        mem_mb=memory_of_one(features_of),
         runtime=minutes(240),
         gpu=lambda wildcards: study.fit_uses_gpu(wildcards.head),
     params:
+        features=features_of,
         final=lambda wildcards: made_by.final(**wildcards),
         folds=lambda wildcards: [
             files.of_fit("fits/weights.safetensors", **cell) for cell in folds_of(wildcards)

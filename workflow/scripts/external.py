@@ -18,7 +18,7 @@ with job(snakemake.log[0]):
     runs, parameters, line, genes, n_panel, record = final.load(snakemake.input.model[0])
     found = inputs.read(
         params,
-        dict(snakemake.input.items()),
+        dict(snakemake.input.items()) | snakemake.params.features,
         snakemake.wildcards.encoder,
         snakemake.threads,
         (genes, n_panel, [record]),

@@ -15,7 +15,10 @@ with job(snakemake.log[0]):
     torch.set_num_threads(snakemake.threads)
     began, params, output = provenance.now(), snakemake.params.final, snakemake.output[0]
     found = inputs.read(
-        params, dict(snakemake.input.items()), snakemake.wildcards.encoder, snakemake.threads
+        params,
+        dict(snakemake.input.items()) | snakemake.params.features,
+        snakemake.wildcards.encoder,
+        snakemake.threads,
     )
     runs, parameters, _ = fit.fit(
         found.spots,

@@ -43,14 +43,14 @@ def make(output, things, is_kept, make_one):
         raise InputError("\nError: ".join(dict.fromkeys(said)))
     paths = [path for thing in things for path in _paths(thing["output"])]
     write_texts({output: json.dumps({path: _seen(path) for path in paths}, indent=0)})
-    _cleared(output).unlink(missing_ok=True)
+    _aside(output).unlink(missing_ok=True)
 
 
 def forget(chains, result):
     """Delete the lists of which a file is gone or another than was listed, and what rests on them.
 
-    Where all are gone somebody cleared them away: the list is set aside, and what rests on it
-    stands.
+    Where whole folders are gone somebody cleared them away: the list is set aside, and what rests
+    on it stands.
 
     chains: lists, each with those after it that rest on it; result: a file that rests on all, for
     Snakemake makes nothing again that nobody asks for.
@@ -58,23 +58,28 @@ def forget(chains, result):
     for chain in chains:
         stands, last = True, Path(chain[-1])
         for path in map(Path, chain):
-            if path != last and _are_gone(path):
-                path.replace(_cleared(path))
-            stands = stands and (_is_true(path) or _are_gone(_cleared(path)))
+            is_true = _is_true(path)
+            if path != last and not is_true and _was_cleared(path):
+                path.replace(_aside(path))
+            stands = stands and (is_true or _was_cleared(_aside(path)))
             if not stands and path.exists():
                 path.unlink()
                 Path(result).unlink(missing_ok=True)
 
 
-def _cleared(path):
+def _aside(path):
     """Where the list of a lot is kept whose files were cleared away."""
     return Path(path).with_suffix(".cleared")
 
 
-def _are_gone(path):
-    """Whether there is a list, and none of its files."""
+def _was_cleared(path):
+    """Whether of a list's files no folder has only some, and those that are there are the same."""
     known = _listed(path)
-    return known is not None and not any(Path(file).exists() for file in known)
+    if known is None:
+        return False
+    there = {file: seen for file, seen in known.items() if Path(file).exists()}
+    folders = {Path(file).parent for file in known.keys() - there.keys()}
+    return all(Path(file).parent not in folders and _seen(file) == there[file] for file in there)
 
 
 def _is_true(path):

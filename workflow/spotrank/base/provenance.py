@@ -59,9 +59,15 @@ def digests(made_by):
 def stamp(path):
     """Size, time of last change and SHA-256 of a file."""
     stat = Path(path).stat()
-    with open(path, "rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    sha256 = _sha256(Path(path).absolute(), stat.st_size, stat.st_mtime_ns)
     return {"bytes": stat.st_size, "modified_ns": stat.st_mtime_ns, "sha256": sha256}
+
+
+@cache
+def _sha256(path, size, modified_ns):
+    """Once for all that a job makes of a slide, or by an encoder's weights."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def changed(path, stamped):

@@ -4,7 +4,6 @@ import json
 import logging
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from types import SimpleNamespace
 
 import numpy as np
 
@@ -14,6 +13,8 @@ from spotrank.spots import slides
 
 # version of the numbers: raise it with them, and every file made before is stale
 NUMBERS = 1
+
+MEMORY = 2 * 2**30  # bytes that the patches of a sample may take between two encoders
 
 
 def embed(encoder, patches, barcodes, coords, path, made_by, batch_size, threads, record=dict):
@@ -63,14 +64,14 @@ def embed(encoder, patches, barcodes, coords, path, made_by, batch_size, threads
     logging.info("%d spots embedded", n)
 
 
-def patches_of(encoder, geometry, st, metadata, wsi=None, patch_file=None):
+def patches_of(size, interpolation, geometry, st, metadata, wsi=None, patch_file=None):
     """Patches of a sample as `(patches, barcodes, centres)`, from its slide or its patch file.
 
-    They are of the encoder's size, by its interpolation; geometry: the config's `patches`. From a
+    size, interpolation: what an encoder takes; geometry: the config's `patches`. From a
     slide come all spots of `st` whose patch lies on it, whether they pass QC or not: thresholds of
     QC are often changed, and embeddings are dear.
     """
-    pixel_size_um, how = hest.read_pixel_size(metadata), (encoder.size, encoder.interpolation)
+    pixel_size_um, how = hest.read_pixel_size(metadata), (size, interpolation)
     if patch_file is not None:
         patches = slides.FilePatches(patch_file, geometry, pixel_size_um, *how)
         return patches, patches.barcodes, patches.centres
@@ -82,10 +83,33 @@ def patches_of(encoder, geometry, st, metadata, wsi=None, patch_file=None):
     return patches, list(spots.obs_names[inside]), spatial[inside]
 
 
+class Kept:
+    """Patches that are read once, and kept in memory for whoever asks for them again."""
+
+    def __init__(self, patches):
+        self.patches, self.size = patches, patches.size
+        self.images = np.empty((len(patches), self.size, self.size, 3), np.uint8)
+        self.is_read = np.zeros(len(patches), bool)
+
+    def __len__(self):
+        return len(self.patches)
+
+    def __getitem__(self, i):
+        if not self.is_read[i]:
+            self.images[i] = self.patches[i]
+            self.is_read[i] = True
+        return self.images[i]
+
+
+def kept(patches, *others):
+    """`(patches, *others)`, the patches `Kept` unless they take more than MEMORY."""
+    is_small = len(patches) * 3 * patches.size**2 <= MEMORY
+    return Kept(patches) if is_small else patches, *others
+
+
 def all_patches(px, geometry, st, metadata, wsi, patch_file, threads):
     """All patches of a sample in memory, as `(barcodes, uint8 (n, px, px, 3))`."""
-    size = SimpleNamespace(size=px, interpolation="lanczos")
-    patches, barcodes, _ = patches_of(size, geometry, st, metadata, wsi, patch_file)
+    patches, barcodes, _ = patches_of(px, "lanczos", geometry, st, metadata, wsi, patch_file)
     return list(barcodes), np.concatenate(list(read_ahead(patches, 64, threads)))
 
 

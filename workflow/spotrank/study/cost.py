@@ -8,6 +8,7 @@ from spotrank.study import grids, plans
 # Assumed of one GPU of the class of an A100 or H100; no more than a third of what they can do.
 FLOPS = {"fp32": 10e12, "fp16": 50e12, "bf16": 50e12}
 START = 15  # seconds until a job computes: imports, weights
+SAMPLES = 8  # that a job embeds at most, so that cores and machines share what there is
 STEP = 1e-3  # seconds of one step of training of one run, when others train beside it
 
 
@@ -24,7 +25,7 @@ def gpu_hours(study):
         encoder for encoder, head, _ in study.fits if not study.trains_on_patches(encoder, head)
     }
     embedding = sum(
-        START * len(own) + own.sum() * seconds_a_patch(study.encoders[encoder])
+        START * -(-len(own) // SAMPLES) + own.sum() * seconds_a_patch(study.encoders[encoder])
         for cohort, own in counted.items()
         for encoder in embedded
         if study.uses_gpu(encoder) and not study.is_given(cohort, encoder)
@@ -52,9 +53,14 @@ def spots(study):
     }
 
 
-def seconds_a_patch(spec):
-    """Time of one forward pass, by the registry's `gflops`; of a model of one's own, a ViT-B's."""
-    return spec.get("gflops", 35) * 1e9 / FLOPS[spec["precision"]]
+def gflops(entry):
+    """Of one forward pass, by the registry; of a model of one's own, a ViT-B's."""
+    return 0 if isinstance(entry, str) else entry.get("gflops", 35)
+
+
+def seconds_a_patch(entry):
+    """Time of one forward pass."""
+    return gflops(entry) and gflops(entry) * 1e9 / FLOPS[entry["precision"]]
 
 
 def of_fit(study, spots, cell):

@@ -1,6 +1,6 @@
-"""The lots of a study: cells that one job fits, or scores.
+"""The lots of a study: cells that one job fits, or scores, and samples that one job embeds.
 
-Which cells make a lot follows from the study alone, not from what is there: jobs of a cluster read
+Which things make a lot follows from the study alone, not from what is there: jobs of a cluster read
 the study again and must find the same lots.
 """
 
@@ -8,7 +8,7 @@ from functools import cached_property
 
 from spotrank.fitting.heads import OF_FLOORS
 from spotrank.fitting.heads.ridge import Ridge
-from spotrank.study import cost, grids, plans
+from spotrank.study import cost, embedding, grids, plans
 
 SECONDS = 600  # that the cells of a lot take together, as reckoned
 SHARE = 0.1  # of `max_epochs`, until a fit stops by itself
@@ -18,7 +18,7 @@ SPOTS = 3000  # of a sample of which neither the table nor the config tells
 
 class Lots:
     """`of`: `{(stage, cohort, split, lot): cells}`, every cell of the study in one of them; `keys`:
-    `{values of a cell: key of its lot}`.
+    `{values of a cell: key of its lot}`; `embedded`: see `embedding.lots`.
 
     A lot holds cells of a fold, in order, or of all folds where a ridge is solved, which is quick
     once an encoder's embeddings are read. Cells that train on patches come alone, and such as are
@@ -35,6 +35,11 @@ class Lots:
             for number, part in enumerate(self._parts(cells))
         }
         self.keys = {tuple(cell.values()): key for key, cells in self.of.items() for cell in cells}
+        self.embedded = embedding.lots(study, self._spots)
+
+    def embeddings(self, key):
+        """Path of the list of a lot's embeddings."""
+        return "/".join(["results", self.study.name, "lots/embed", *key]) + ".json"
 
     def fits(self, key):
         """Path of the list of a lot's fits."""
@@ -46,8 +51,31 @@ class Lots:
 
     @property
     def chains(self):
-        """Paths of all lists, whether there or not: of fits, and of their scores."""
-        return [(self.fits(key), self.scores(key)) for key in self.of]
+        """Paths of lists, whether there or not: for each lot of cells those of the embeddings that
+        it looks at, of its fits if it has any, and of its scores."""
+        return [
+            (
+                *self._looked_at(cells),
+                *([self.fits(key)] if plans.stage(cells[0]) == "fit" else []),
+                self.scores(key),
+            )
+            for key, cells in self.of.items()
+        ]
+
+    def _looked_at(self, cells):
+        seen = (
+            self.list_of.get(one) for cell in cells for one in embedding.looked_at(self.study, cell)
+        )
+        return dict.fromkeys(filter(None, seen))
+
+    @cached_property
+    def list_of(self):
+        """`{(cohort, sample, encoder): path of the list that has its embeddings}`."""
+        return {
+            (cohort, *thing): self.embeddings((cohort, lot))
+            for (cohort, lot), things in self.embedded.items()
+            for thing in things
+        }
 
     def _group(self, cell):
         stage = plans.stage(cell)
