@@ -35,8 +35,8 @@ def domains(expression):
     pairs = np.stack([np.repeat(np.arange(len(x)), n), _nearest(x, n).flatten().numpy()])
     low, high = pairs.min(0), pairs.max(0)
     edges = np.unique((low * len(x) + high)[low < high])
-    # igraph takes longer for an array than for a list
-    graph = igraph.Graph(len(x), np.stack(np.divmod(edges, len(x)), 1).tolist())
+    # igraph takes longer for an array
+    graph = igraph.Graph(len(x), zip(*(own.tolist() for own in np.divmod(edges, len(x)))))
     return graph.community_leiden("modularity", n_iterations=2).membership
 
 
