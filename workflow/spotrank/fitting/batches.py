@@ -77,7 +77,7 @@ def assemble(fold, gap_um, samples, spots, embeddings, genes, pieces=None):
         adata = adata[found]
         joined.append(
             Spots(
-                x=vectors[row[found]],
+                x=vectors[_slice_of(row[found])],
                 counts=adata[:, list(genes)].X.toarray().astype(np.float32),
                 library=adata.obs["library"].to_numpy(np.float32),
                 tissue=np.full(adata.n_obs, tissue),
@@ -108,7 +108,13 @@ def parts_of(spots):
                 f"a fold's {part} part has {mine.sum()} spots and needs two; add samples, or lower "
                 "split.gap_um."
             )
-    return [spots[mine] for mine in chosen.values()]
+    return [spots[_slice_of(np.flatnonzero(mine))] for mine in chosen.values()]
+
+
+def _slice_of(rows):
+    """The same rows as a slice if they are one after the other, for it copies nothing."""
+    first = rows[0]
+    return slice(first, first + len(rows)) if (np.diff(rows) == 1).all() else rows
 
 
 class Side:
