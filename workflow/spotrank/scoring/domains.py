@@ -32,11 +32,9 @@ def domains(expression):
         left, spread, _ = torch.svd_lowrank(x, 2 * COMPONENTS)
         x = (left * spread)[:, :COMPONENTS]
     n = min(NEAREST + 1, len(x))  # each is the nearest to itself
-    pairs = np.stack([np.repeat(np.arange(len(x)), n), _nearest(x, n).flatten().numpy()])
-    low, high = pairs.min(0), pairs.max(0)
-    edges = np.unique((low * len(x) + high)[low < high])
-    # igraph takes longer for an array
-    graph = igraph.Graph(len(x), zip(*(own.tolist() for own in np.divmod(edges, len(x)))))
+    near = _nearest(x, n).flatten().tolist()  # igraph takes longer for an array
+    edges = zip(np.repeat(np.arange(len(x)), n).tolist(), near, strict=True)
+    graph = igraph.Graph(len(x), edges).simplify()
     return graph.community_leiden("modularity", n_iterations=2).membership
 
 
