@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
@@ -67,3 +68,21 @@ def test_agreement_is_that_of_scikit_learn(pair):
 def test_few_spots():
     for n in (1, 2, 3):
         assert len(domains.domains(np.random.default_rng(0).normal(size=(n, 4)))) == n
+
+
+@given(
+    seed=st.integers(0, 999),
+    n=st.sampled_from([5, 32, 33, 200]),
+    grid=st.sampled_from([None, 1, 4]),
+    away=st.sampled_from([0, 1e7]),
+)
+def test_neighbours_are_those_of_all_distances(seed, n, grid, away):
+    """Spots that share places, at equal distances, or that products of matrices can't tell apart,
+    too: the same are chosen as by sorting all distances."""
+    x = np.random.default_rng(seed).normal(size=(n, 3))
+    x = torch.as_tensor((x if grid is None else np.round(x * grid)) + away)
+    k = min(16, n)
+    apart = torch.cdist(x, x, compute_mode="donot_use_mm_for_euclid_dist")
+    expected = apart.topk(k, largest=False).indices
+    found = domains._nearest(x, k)
+    assert torch.equal(found.sort().values, expected.sort().values)

@@ -14,7 +14,7 @@ from test_fit import TRAINING, predictions, spots
 from test_heads import joined as of_both
 
 from spotrank.base.store import read_h5ad
-from spotrank.fitting import fit, together
+from spotrank.fitting import fit, sums, together
 from spotrank.fitting.batches import Side, Spots
 from spotrank.fitting.monitors import squared_error
 from spotrank.fitting.sums import Moments, Sums
@@ -44,7 +44,9 @@ def test_sums_of_parts_are_sums_of_the_whole(seed, pieces, away):
     np.testing.assert_allclose(ours.y, y.mean(0), rtol=1e-12)
     np.testing.assert_allclose(ours.xy, centred.T @ (y - y.mean(0)), rtol=1e-9, atol=1e-9)
     np.testing.assert_allclose(ours.yy, 60 * y.var(0), rtol=1e-9)
-    squares = side.sums.squares(side, ours.x)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sums, "AT_A_TIME", 16)
+        squares = side.sums.squares(side, ours.x)
     np.testing.assert_allclose(squares, centred.T @ centred, rtol=1e-9, atol=1e-9)
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import pandas as pd
 import torch
 
 from spotrank.base.store import InputError
@@ -57,8 +58,8 @@ def assemble(fold, gap_um, samples, spots, embeddings, genes, pieces=None):
     for tissue, (sample, adata, (barcodes, vectors)) in enumerate(
         zip(samples, spots, embeddings, strict=True)
     ):
-        row = {barcode: i for i, barcode in enumerate(barcodes)}
-        found = np.array([barcode in row for barcode in adata.obs_names])
+        row = pd.Index(barcodes).get_indexer(adata.obs_names)
+        found = row >= 0
         if not found.any():
             raise InputError(
                 f"the embeddings of '{sample}' have no barcode in common with its spots; "
@@ -76,7 +77,7 @@ def assemble(fold, gap_um, samples, spots, embeddings, genes, pieces=None):
         adata = adata[found]
         joined.append(
             Spots(
-                x=vectors[[row[barcode] for barcode in adata.obs_names]],
+                x=vectors[_slice_of(row[found])],
                 counts=adata[:, list(genes)].X.toarray().astype(np.float32),
                 library=adata.obs["library"].to_numpy(np.float32),
                 tissue=np.full(adata.n_obs, tissue),
@@ -107,7 +108,13 @@ def parts_of(spots):
                 f"a fold's {part} part has {mine.sum()} spots and needs two; add samples, or lower "
                 "split.gap_um."
             )
-    return [spots[mine] for mine in chosen.values()]
+    return [spots[_slice_of(np.flatnonzero(mine))] for mine in chosen.values()]
+
+
+def _slice_of(rows):
+    """The same rows as a slice if they are one after the other, for it copies nothing."""
+    first = rows[0]
+    return slice(first, first + len(rows)) if (np.diff(rows) == 1).all() else rows
 
 
 class Side:

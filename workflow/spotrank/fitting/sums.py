@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from scipy import linalg
 
-AT_A_TIME = 4096  # spots in float64
+AT_A_TIME = 1024  # spots in float64
 CONSTANT = 1e-12  # a spread below that part of the mean is none
 
 
@@ -87,13 +87,10 @@ class Sums:
         for piece, own in zip(np.unique(side.piece), self._pieces(side), strict=True):
             known = self.features.squares
             if piece not in known:
-                x = side.x[_rows(side, piece)]
-                known[piece] = sum(
-                    (some - own.x).mT @ (some - own.x) for some in x.split(AT_A_TIME)
-                )
+                known[piece] = _lower_squares(side.x[_rows(side, piece)], own.x)
             total += known[piece]
             total.addr_(own.x - mean, own.x - mean, alpha=own.n)
-        return total
+        return total.tril_().add_(total.tril(-1).mT)
 
     def _pieces(self, side):
         for piece in set(np.unique(side.piece)) - set(self.known):
@@ -124,6 +121,18 @@ class Sums:
             off = own.x @ weight + bias[0] - own.y
             total = (weight * (squares @ weight - 2 * own.xy)).sum(0) + own.yy
             yield float((total / own.n + off.square()).mean())
+
+
+def _lower_squares(x, mean):
+    """Σ(x - mean)(x - mean)ᵀ `(d, d)`, of which all above the diagonal may be missing."""
+    total = torch.zeros(2 * mean.shape, dtype=mean.dtype, device=mean.device)
+    for some in x.split(AT_A_TIME):
+        own = some - mean
+        if x.is_cuda:
+            total.addmm_(own.mT, own)
+        else:  # half of the work; into `total` itself, whose transpose is as Fortran has it
+            linalg.blas.dsyrk(1, own.numpy().T, 1, total.numpy().T, overwrite_c=True)
+    return total
 
 
 def _rows(side, piece):

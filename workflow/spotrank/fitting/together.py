@@ -44,7 +44,8 @@ class Together(Reader):
         for path in panels:
             with suppress(InputError):  # damaged: the fits to that panel will say so, no others
                 self.genes |= set(panel.load(path)[0])
-        self.known, self.numbers, self.features, self.of_genes = {}, {}, Features(), {}
+        self.known, self.numbers, self.of_samples = {}, {}, {}
+        self.features, self.of_genes = Features(), {}
 
     def spots(self, path):
         if path not in self.known:
@@ -59,10 +60,13 @@ class Together(Reader):
 
     def pieces(self, sample, place):
         """Number of each spot's piece `(n_spots,)`, whose spots are of one part in every fold."""
-        mine = [fold for fold in self.folds if sample in samples_of(fold, *PARTS)]
-        of_folds = [parts(fold, sample, place, self.gap_um) for fold in mine]
-        pieces = [(sample, *own) for own in zip(*of_folds, strict=True)]
-        return np.array([self.numbers.setdefault(own, len(self.numbers)) for own in pieces])
+        if sample not in self.of_samples:
+            mine = [fold for fold in self.folds if sample in samples_of(fold, *PARTS)]
+            of_folds = [parts(fold, sample, place, self.gap_um) for fold in mine]
+            pieces = [(sample, *own) for own in zip(*of_folds, strict=True)]
+            numbers = [self.numbers.setdefault(own, len(self.numbers)) for own in pieces]
+            self.of_samples[sample] = np.array(numbers)
+        return self.of_samples[sample]
 
     def sums(self, genes):
         """The `Sums` of a fit to the panel `genes`, for `fit.fit`."""

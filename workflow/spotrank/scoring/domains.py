@@ -9,7 +9,8 @@ import torch
 COLUMNS = ("n_domains_observed", "n_domains_predicted", "ari", "nmi")
 COMPONENTS = 20
 NEAREST = 15
-AT_A_TIME = 1000  # spots whose distance to all is known at once
+AT_A_TIME = 128  # spots whose distance to all is known at once, few enough for a cache
+ROUNDING = 1e-12  # of squared distances by products, in parts of the largest square
 
 
 def domains(expression):
@@ -30,15 +31,36 @@ def domains(expression):
     if min(x.shape) > 2 * COMPONENTS:  # else no component is worth leaving out
         left, spread, _ = torch.svd_lowrank(x, 2 * COMPONENTS)
         x = (left * spread)[:, :COMPONENTS]
-    apart = (
-        torch.cdist(some, x, compute_mode="donot_use_mm_for_euclid_dist")
-        for some in x.split(AT_A_TIME)
-    )
     n = min(NEAREST + 1, len(x))  # each is the nearest to itself
-    near = torch.cat([own.topk(n, largest=False).indices for own in apart])
-    edges = np.stack([np.repeat(np.arange(len(x)), n), near.flatten().numpy()], 1)
+    near = _nearest(x, n).flatten().tolist()  # igraph takes longer for an array
+    edges = zip(np.repeat(np.arange(len(x)), n).tolist(), near, strict=True)
     graph = igraph.Graph(len(x), edges).simplify()
     return graph.community_leiden("modularity", n_iterations=2).membership
+
+
+def _nearest(x, n):
+    """The `n` spots nearest to each of `x (n_spots, d)`, indices `(n_spots, n)` in any order.
+
+    A product of matrices tells nearly how far spots are apart, and exact distances are taken of the
+    nearest alone. Where that does not decide, as of spots at one place, they are taken of all.
+    """
+    if len(x) <= 2 * n:
+        return _apart(x, x).topk(n, largest=False).indices
+    square, found = x.square().sum(1), []
+    for rows in torch.arange(len(x)).split(AT_A_TIME):
+        some = x[rows]
+        about, few = torch.addmm(square, some, x.mT, alpha=-2).topk(2 * n, largest=False)
+        apart, order = _apart(some[:, None], x[few])[:, 0].topk(n + 1, largest=False)
+        near, (last, other) = few.gather(1, order[:, :n]), apart[:, -2:].T
+        beyond = about[:, -1] + square[rows] - ROUNDING * square.max()
+        doubtful = (last == other) | (last.square() >= beyond)
+        near[doubtful] = _apart(some[doubtful], x).topk(n, largest=False).indices
+        found.append(near)
+    return torch.cat(found)
+
+
+def _apart(some, others):
+    return torch.cdist(some, others, compute_mode="donot_use_mm_for_euclid_dist")
 
 
 def agreement(observed, predicted):
