@@ -40,7 +40,7 @@ def copy(tmp_path, monkeypatch):
 
 
 def forget():
-    for function in (code.numbers, code.code_hash, code._module):
+    for function in (code.numbers, code.code_hash, code._read, code._module):
         function.cache_clear()
 
 
