@@ -14,13 +14,13 @@ import numpy as np
 import torch
 import yaml
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "workflow"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "workflow"))
 
 from spotrank.fitting import fit
 from spotrank.fitting.batches import Spots
 from spotrank.study import grids
 
+ROOT = Path(__file__).resolve().parents[2]
 SIDE, SLIDES, PITCH_UM, DIMENSION, GENES, EPOCHS = 20, 3, 200, 536, 50, 5
 TRAINING = {
     "learning_rate": 5e-4, "weight_decay": 0.01, "batch_size": 256, "max_epochs": EPOCHS,

@@ -51,8 +51,8 @@ class Flow(Module):
         )
 
     def objective(self, parameters, side, spots, generator):
-        """Mean squared error at `spots` of the expression that is told from a mixture of the slide's
-        with noise `(1,)`."""
+        """Mean squared error at `spots` of what is told of the slide's expression from a mixture of
+        it with noise `(1,)`."""
         import torch
 
         centre, spread = (own[0] for own in self.known(parameters, side).values())

@@ -21,7 +21,8 @@ class Network(nn.Module):
     def forward(self, x, mixed, share, where):
         """Of `x (n, d)`, `mixed (…, n, n_genes)` and the share of expression in it; where: of
         `places.around`. What the mixture alone tells, of expression and noise of unit variance,
-        comes first and the network adds to it; of mere noise it sees nothing (after Karras 2022)."""
+        comes first, and the network adds to it; of mere noise it sees nothing (after Karras et al.
+        2022)."""
         length = (share**2 + (1 - share) ** 2).sqrt()
         direct, told = self.direct(x), share / length**2 * mixed
         x = self.embedding(x) + self.mixed(share / length * mixed) + self.share(share[None])
