@@ -151,7 +151,7 @@ def test_a_bundle_finds_the_neighbours_of_a_slide_by_itself(tmp_path):
 def cohort():
     """Spots of seven slides of which some genes depend on the surroundings, whose embeddings are
     the composition of their patches; and which genes these are. No setting was picked on it."""
-    seed, parts = 21, [*["train"] * 4, "validation", *["test"] * 2]
+    seed, parts = 22, [*["train"] * 4, "validation", *["test"] * 2]
     made, table = [], simulate.cohort_genes(40, seed, context=True)
     for number, part in enumerate(parts):
         rngs = [simulate._rng(seed, number), simulate._rng(seed, number, 1)]
@@ -196,9 +196,8 @@ def of_linear(cohort):
     ("name", "options", "training", "lost"),
     [
         ("context", {"neighbours": 60, "width": 32}, {"learning_rate": 3e-3}, 0.02),
-        # few slides are few batches for it: it is behind on genes that a patch tells linearly
         ("triplex", {"neighbours": 36, "width": 32, "heads": 2},
-         {"learning_rate": 3e-3, "max_epochs": 60, "patience": 15}, 0.08),
+         {"learning_rate": 1e-3, "max_epochs": 40, "patience": 5}, 0.03),
     ],
 )  # fmt: skip
 def test_genes_that_need_the_surroundings_are_found(
