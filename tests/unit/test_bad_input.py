@@ -13,6 +13,7 @@ import bad_files
 import bad_given
 import bad_ledgers
 import bad_new_slides
+import bad_own
 import bad_predictions
 import bad_runs
 import bad_sets
@@ -50,6 +51,8 @@ KINDS = {
     "genes.sets": (bad_sets.SETS, bad_sets.check_sets),
     "ledger": (bad_ledgers.LEDGERS, bad_ledgers.check_ledger),
     "new slides": (bad_new_slides.PREDICTIONS, bad_new_slides.check_prediction),
+    "own head": (bad_own.HEADS, bad_own.check_head),
+    "own loss": (bad_own.LOSSES, bad_own.check_loss),
     "torch weights": (bad_files.WEIGHTS, bad_files.check_weights(".pth")),
     "safetensors": (bad_files.SAFETENSORS, bad_files.check_weights(".safetensors")),
 }

@@ -1,6 +1,7 @@
 """The simulated cohort: HEST-1k's layout, the same bytes again, counts that follow the picture."""
 
 import hashlib
+import inspect
 import json
 import os
 import subprocess
@@ -11,6 +12,7 @@ import numpy as np
 import openslide
 import pandas as pd
 import pytest
+import yaml
 from conftest import ROOT
 from scipy.sparse import csr_matrix
 from scipy.stats import spearmanr
@@ -191,6 +193,17 @@ def test_noise_free_is_the_truth_behind_the_counts(adata):
     seen = [gene for gene in depends if counts[:, gene].any()]
     rho = [spearmanr(truth[:, gene], expression[:, gene])[0] for gene in seen]
     assert 0.3 < np.median(rho) < 0.9
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "config").glob("**/*.yaml")), ids=lambda p: p.stem)
+def test_configs_keep_simulated_spots(path):
+    """A spot can't have more genes than are simulated."""
+    config = yaml.safe_load(path.read_text())
+    for cohort in config.get("cohorts", {}).values():
+        if cohort["source"] == "simulated":
+            default = inspect.signature(simulate.design).parameters["genes"].default
+            least = config.get("spots", {}).get("min_genes", 200)
+            assert least < cohort.get("genes", default)
 
 
 def test_some_spots_are_poor(tmp_path):

@@ -136,12 +136,7 @@ class DkGSB(Equal):
         import torch
 
         def loss(side):
-            spots = torch.stack(
-                [
-                    torch.randperm(len(side), generator=order, device=order.device)
-                    for order in (grid.order[seed] for seed in grid.seeds)
-                ]
-            )[:, : grid.batch_size]
+            spots = grid.draw(side)[0]
             return lambda theta: grid.loss_of(kept | theta, side, spots)
 
         # running means of a copy are not the head's

@@ -172,6 +172,10 @@ class Side:
         own._lay_out()
         return own
 
+    def slide_of(self, spots):
+        """All spots of the slide that spots are of."""
+        return self.slides[self.tissue[spots[0]]]
+
     def of(self, spots, seeds):
         """What a `losses.Batch` holds of `spots`, a slice or indices `(seeds, n)`."""
         tensors = {key: getattr(self, key) for key in PER_SPOT}
@@ -224,11 +228,6 @@ def balanced_batches(side, size, orders, of_tissues):
         )
         parts.append(order[:, : share * n].split(share, dim=1))
     return [torch.cat(batch, 1) for batch in zip(*parts, strict=True)]
-
-
-def slide_batches(side, size, orders, of_tissues):
-    """Whole slides, whatever their size, each seed's in its own order of spots."""
-    return tissue_batches(side, len(side), orders, of_tissues)
 
 
 BATCHES = {"random": random_batches, "tissue": tissue_batches, "balanced": balanced_batches}

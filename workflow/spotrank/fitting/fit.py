@@ -91,7 +91,7 @@ def chunks_of(runs, head, auxiliary, train, validation, training, budget=None):
     """
     if head.alone:
         return [[run] for run in runs]
-    batch = min(training["batch_size"], len(train))
+    batch = max(map(len, train.slides)) if head.slides else min(training["batch_size"], len(train))
     n_spots = max(len(validation), auxiliary.passes * batch)
     weights = sum(x.numel() for x in head.start(torch.Generator(train.x.device)).values())
     weights *= 5 + auxiliary.passes

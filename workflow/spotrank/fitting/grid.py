@@ -8,7 +8,7 @@ import torch
 from spotrank.fitting import surroundings
 from spotrank.fitting.adamw import AdamW
 from spotrank.fitting.auxiliary import LOWEST
-from spotrank.fitting.batches import BATCHES, blocks, rows_of, slide_batches
+from spotrank.fitting.batches import BATCHES, blocks, rows_of
 from spotrank.fitting.losses import ALL, Batch
 
 
@@ -38,7 +38,7 @@ class Grid:
         self.rate = training["learning_rate"]
         self.optimiser = AdamW(self.rate, training["weight_decay"])
         self.batch_size = training["batch_size"]
-        self.batches = slide_batches if head.slides else BATCHES[training["batches"]]
+        self.batches = BATCHES["tissue" if head.slides else training["batches"]]
         self._go_on(np.arange(len(runs)))
 
     def _go_on(self, active):
@@ -64,10 +64,16 @@ class Grid:
         """Scores of the active runs in training; spots: indices `(seeds, n)`."""
         scores = []
         for own, seed, of_seed in zip(spots, self.seeds, self.of_seeds(parameters), strict=True):
-            around = surroundings.keyword(side.around, own)
-            x, place = rows_of(side.x, own), rows_of(side.place, own)
-            scores.append(self.head.score(of_seed, x, place, self.order[seed], **around))
+            seen = side.slide_of(own) if self.head.slides else own
+            around = surroundings.keyword(side.around, seen)
+            x, place = rows_of(side.x, seen), rows_of(side.place, seen)
+            score = self.head.score(of_seed, x, place, self.order[seed], **around)
+            scores.append(self._of(score, own, seen))
         return torch.cat(scores)
+
+    def _of(self, score, spots, seen):
+        """The scores of a batch's spots, of those `(runs, n_seen, n_genes)` that the head saw."""
+        return score.index_select(1, torch.searchsorted(seen, spots)) if self.head.slides else score
 
     def batches_of(self, side, spots):
         """What each loss sees of `spots`, indices `(seeds, n)` or a slice: `{label: Batch}`."""
@@ -106,11 +112,16 @@ class Grid:
         rows, losses = zip(*((rows, loss) for _, rows, _, loss in parts), strict=True)
         return torch.cat(losses)[torch.cat(rows).argsort()]
 
+    def draw(self, side):
+        """The batches of an epoch, indices `(seeds, n)` each."""
+        orders = [self.order[seed] for seed in self.seeds]
+        size = len(side) if self.head.whole else self.batch_size
+        return self.batches(side, size, orders, self.of_tissues)
+
     def epoch(self, side):
         """Train on `side` once; the mean loss of each active run."""
         total = seen = 0
-        orders = [self.order[seed] for seed in self.seeds]
-        for spots in self.batches(side, self.batch_size, orders, self.of_tissues):
+        for spots in self.draw(side):
             of_head = hasattr(self.head, "objective")
             mean = (self._objective if of_head else self._losses)(side, spots)
             self.optimiser.step({key: self.parameters[key] for key in self.trained})
@@ -123,6 +134,7 @@ class Grid:
         gradient, mean = self.gradient(score, side, spots)
         scores, gradients = [score], [gradient]
         for own, of_loss, of_distance in self.head.asides():
+            own = self._of(own, spots[0], side.slide_of(spots[0]))
             pull = 2 * (own - score).detach() / score[0].numel()
             gradients.append(of_loss * self.gradient(own, side, spots)[0] + of_distance * pull)
             scores.append(own)

@@ -89,7 +89,7 @@ def loss(score, batch, file="", function="", source="", arguments={}):  # noqa: 
 
 def checked(value, shape, words, file, line, name):
     """`InputError` for a value that is no tensor of the shape."""
-    found = tuple(getattr(value, "shape", ())) or type(value).__name__
+    found = tuple(value.shape) if hasattr(value, "shape") else type(value).__name__
     if found != tuple(shape):
         raise InputError(
             f"{file}, line {line}: '{name}' gives {found}, but must give a tensor {words}, here "

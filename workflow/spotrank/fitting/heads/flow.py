@@ -14,10 +14,11 @@ class Flow(Module):
     A network tells the expression of all spots of a slide, in standard deviations, from their
     embeddings and a mixture of it and noise; trained by squared error at random shares of both, it
     leads from noise to expression in `steps` steps. The score is the mean of `draws`, whose noise
-    is the same each time. Layers of attention between a spot and its neighbours know of places the
-    distances only, and so a slide may be shifted, turned or mirrored. STFlow averages over frames
-    instead, begins with zero-inflated counts in place of Gaussian noise, and draws once. It has an
-    objective of its own, so it is a run of loss 'mse' and no other.
+    is the same each time, and half of it the other half's negative: what is odd in it leaves the
+    mean. Layers of attention between a spot and its neighbours know of places the distances only,
+    and so a slide may be shifted, turned or mirrored. STFlow averages over frames instead, begins
+    with zero-inflated counts in place of Gaussian noise, and draws once. It has an objective of its
+    own, so it is a run of loss 'mse' and no other.
     """
 
     slides, trunk, labels = True, False, ("mse",)
@@ -50,15 +51,18 @@ class Flow(Module):
         )
 
     def objective(self, parameters, side, spots, generator):
-        """Mean squared error of the expression that is told from a mixture with noise `(1,)`."""
+        """Mean squared error at `spots` of what is told of the slide's expression from a mixture of
+        it with noise `(1,)`."""
         import torch
 
         centre, spread = (own[0] for own in self.known(parameters, side).values())
-        target = (side.target[spots] - centre) / spread
+        seen = side.slide_of(spots)
+        target = (side.target[seen] - centre) / spread
         noise = torch.empty_like(target).normal_(generator=generator)
         share = torch.rand((), generator=generator, device=target.device)
-        tell = self._network(parameters, side.x[spots], side.place[spots], training=True)
-        return (tell(torch.lerp(noise, target, share), share) - target).square().mean()[None]
+        tell = self._network(parameters, side.x[seen], side.place[seen], training=True)
+        error = tell(torch.lerp(noise, target, share), share) - target
+        return error[torch.searchsorted(seen, spots)].square().mean()[None]
 
     def known(self, parameters, train):
         """Mean and standard deviation of the targets, each `(runs, 1, n_genes)`."""
@@ -74,8 +78,9 @@ class Flow(Module):
         import torch
 
         tell = self._network(parameters, x, place, training=False)
-        shape, chance = (self.draws, len(x), self.n_genes), torch.Generator().manual_seed(0)
-        mixed = torch.empty(shape).normal_(generator=chance).to(x.device)
+        half, chance = -(-self.draws // 2), torch.Generator().manual_seed(0)
+        noise = torch.empty(half, len(x), self.n_genes).normal_(generator=chance).to(x.device)
+        mixed = torch.cat((noise, -noise))[: self.draws]
         for step in range(self.steps):
             told = tell(mixed, mixed.new_tensor(step / self.steps))
             mixed = mixed + (told - mixed) / (self.steps - step)

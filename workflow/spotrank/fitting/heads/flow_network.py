@@ -20,12 +20,15 @@ class Network(nn.Module):
 
     def forward(self, x, mixed, share, where):
         """Of `x (n, d)`, `mixed (…, n, n_genes)` and the share of expression in it; where: of
-        `places.around`."""
-        direct = self.direct(x)
-        x = self.embedding(x) + self.mixed(mixed) + self.share(share[None])
+        `places.around`. What the mixture alone tells, of expression and noise of unit variance,
+        comes first, and the network adds to it; of mere noise it sees nothing (after Karras et al.
+        2022)."""
+        length = (share**2 + (1 - share) ** 2).sqrt()
+        direct, told = self.direct(x), share / length**2 * mixed
+        x = self.embedding(x) + self.mixed(share / length * mixed) + self.share(share[None])
         for layer in self.layers:
             x = layer(x, where)
-        return direct + self.last(self.norm(x))
+        return told + (1 - share) / length * (direct + self.last(self.norm(x)))
 
 
 class Layer(nn.Module):

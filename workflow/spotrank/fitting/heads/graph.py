@@ -10,8 +10,9 @@ class Graph(Head):
     """Layers of messages over the graph of a slide's spots, after Hist2ST (Zeng et al. 2022).
 
     Each layer adds to a spot's features a map of them beside the mean of its neighbours'
-    (GraphSAGE); genes are read off the embedding and the features of all layers. Hist2ST
-    reads them off the layers' features by an LSTM, and encodes patches by a network of its own.
+    (GraphSAGE), the first from a linear map of the embeddings; genes are read off the embedding and
+    the features of all layers, of which training drops some. Hist2ST reads them off the layers'
+    features by an LSTM, and encodes patches by a network of its own.
     """
 
     slides, training = True, MappingProxyType({"learning_rate": 1e-3})
@@ -38,16 +39,17 @@ class Graph(Head):
         from torch.nn.functional import layer_norm
 
         mean = averaging(around(place, self.k, self.radius))
-        features = [x.expand(len(parameters["bias"]), -1, -1)]
-        x = layer_norm(apply(parameters, "in_", features[0]).relu(), (self.width,))
-        features.append(x)
+        direct = x.expand(len(parameters["bias"]), -1, -1)
+        x = apply(parameters, "in_", direct)
+        features = [x]
         for layer in range(self.layers):
             of_runs = x.transpose(0, 1)
             message = torch.sparse.mm(mean, of_runs.flatten(1)).view_as(of_runs).transpose(0, 1)
             moved = apply(parameters, f"layer{layer}_", torch.cat((x, message), -1)).relu()
             x = layer_norm(x + self._dropped(moved, generator), (self.width,))
             features.append(x)
-        return apply(parameters, "", torch.cat(features, -1))
+        features = self._dropped(torch.cat(features, -1), generator)
+        return apply(parameters, "", torch.cat((direct, features), -1))
 
     def _dropped(self, x, generator):
         if generator is None or not self.dropout:

@@ -6,7 +6,7 @@ from spotrank.base.store import InputError
 
 
 class Head:
-    sees, slides, alone, trunk, scales = "embeddings", False, False, True, False
+    sees, slides, whole, alone, trunk, scales = "embeddings", False, False, False, True, False
     labels, neighbours, radius_um, by_patient = (), 0, 0, False
     training = MappingProxyType({})
 

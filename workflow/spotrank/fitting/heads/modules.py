@@ -42,7 +42,8 @@ class HisToGene(Module):
     HisToGene learns a vector for each row and column of an array. Patches go in pixel by pixel.
     """
 
-    sees, slides, training = "either", True, MappingProxyType({"learning_rate": 5e-5})
+    sees, slides, whole = "either", True, True
+    training = MappingProxyType({"learning_rate": 5e-5})
 
     def __init__(self, dimension, n_genes, width=1024, layers=4, heads=16, dropout=0.1):
         super().__init__(dimension, n_genes)
