@@ -150,7 +150,7 @@ def test_a_bundle_finds_the_neighbours_of_a_slide_by_itself(tmp_path):
 @pytest.fixture(scope="module")
 def cohort():
     """Spots of seven slides of which some genes depend on the surroundings, whose embeddings are
-    the composition of their patches; and which genes these are. More cohorts are in docs/heads.md."""
+    the composition of their patches; and which genes these are. docs/heads.md has more cohorts."""
     seed, parts = 22, [*["train"] * 4, "validation", *["test"] * 2]
     made, table = [], simulate.cohort_genes(40, seed, context=True)
     for number, part in enumerate(parts):

@@ -16,11 +16,12 @@ A head is a class and a row of `HEADS`: `HEADS[name](dimension, n_genes, **optio
 - `known(parameters, train)`: what `score` is to find among the parameters besides.
 
 `sees` says what `x` is: 'embeddings', 'patches' (uint8 `(n_spots, px, px, 3)`), or 'either';
-`slides` that it is to see a whole slide, of whose spots a batch holds some, or all if it is `whole`;
-`alone` that it takes one run at a time; `trunk` that genes share some of its weights; `scales` that
-it standardises embeddings itself; `by_patient` that it is to be told the `patients {sample:
-patient}`; `training` is what it was published with. Options are checked before torch is imported. Parameters whose name
-begins with `spots_` are training spots, which are not written with the others.
+`slides` that it is to see a whole slide, of whose spots a batch holds some, or all of them if it is
+`whole`; `alone` that it takes one run at a time; `trunk` that genes share some of its weights;
+`scales` that it standardises embeddings itself; `by_patient` that it is to be told the `patients
+{sample: patient}`; `training` is what it was published with. Options are checked before torch is
+imported. Parameters whose name begins with `spots_` are training spots, which are not written with
+the others.
 """
 
 from functools import partial
