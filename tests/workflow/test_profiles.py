@@ -21,7 +21,7 @@ def test_local_profile(tmp_path):
     assert code == 0, printed
     gpus = {}
     for rule, told in re.findall(r"^rule (\w+):\n((?:    .*\n)+)", printed, re.MULTILINE):
-        encoder = re.search(r"encoder=(\w+)", told) if rule == "embed" else None
+        encoder = re.search(r"lot=(\w+)-", told) if rule == "embed" else None
         asked = re.search(r" gpu=(\d+)", told)
         gpus[rule, encoder and encoder[1]] = int(asked[1]) if asked else 0
     assert {key for key, n in gpus.items() if n} == {("embed", "tiny"), ("fit", None)}
