@@ -18,7 +18,8 @@ sys.path.insert(0, str(ROOT / "workflow"))
 
 
 def pytest_collection_modifyitems(items):
-    """Whole runs first, the longest file before: short tests keep both processes busy to the end."""
+    """Whole runs first, the longest file before all: short tests keep both processes busy to the
+    end."""
     items.sort(key=lambda item: ("unit" in item.path.parts, item.path.stem != "test_workflow"))
 
 
