@@ -3,8 +3,8 @@
 Run by `make bench`; on simulated slides and weights drawn at random, saved as a file.
 
 A job a sample, as before lots, against a job a lot of 8: `python bench_starts.py` runs some of each
-and reckons with 72 samples of 200 spots, of which 64 are embedded here to save time; the encoder's
-share is of the time of a job from start to end.
+and reckons with 72 samples of 64 spots; the encoder's share is of the time of a job from start to
+end.
 """
 
 import os

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from spotrank.base import lot
 from spotrank.base.store import InputError, whole
-from spotrank.study import lots
+from spotrank.study import cost, lots
 from spotrank.study.study import Study
 
 HEADS = ["linear", "ridge", "hest_bench", "low_rank", "finetune"]
@@ -59,7 +59,7 @@ def test_ridges_of_all_folds_make_a_lot():
 def test_what_takes_long_comes_alone(monkeypatch):
     study = Study(config(2, ["linear"], []))
     together = len(lots.Lots(study).of)
-    monkeypatch.setattr(lots, "SECONDS", lots.LEAST)
+    monkeypatch.setattr(cost, "SECONDS", cost.LEAST)
     assert len(lots.Lots(study).of) == len(study.cells) > together
 
 

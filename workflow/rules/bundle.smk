@@ -41,11 +41,11 @@ rule bundle:
     conda:
         "../../envs/fit.yaml"
     resources:
-        mem_mb=memory(8000, 10, "scores"),
+        mem_mb=by_files(memory(4000, 10, "embeddings", "scores"), home_of_bundle),
         runtime=minutes(60),
     params:
         folder=lambda wildcards, output: str(Path(output.manifest).parent),
-        embeddings=embeddings_of_bundle,
+        home=home_of_bundle,
         study=lambda wildcards: made_by.bundle(row_of_bundle()),
         persons=lambda wildcards: units.persons(study.samples, METADATA),
     script:

@@ -101,8 +101,7 @@ def memory_of_fit(wildcards, input, attempt):
 
 def memory_of_lot(wildcards, input, attempt):
     """Resource: `memory_of_fit` of the largest of a lot's fits."""
-    for path in input:
-        Path(path).stat()  # raises where it is yet to come, as Snakemake expects of inputs alone
+    wait_for(input)
     fits = [thing["input"] for thing in fits_of(*wildcards)]
     fits = {(*own["spots"], *own.get("embeddings", own.get("st"))): own for own in fits}
     return max(memory_of_fit(wildcards, own, attempt) for own in fits.values())
@@ -129,12 +128,12 @@ def memory_of_tables(wildcards, input, attempt):
     return attempt * (3000 + 20 * max(sizes, default=0) // 2**20)
 
 
-def memory_of_one(features):
-    """Resource function: `memory_of_fit` of a fit whose features `features(wildcards)` names."""
+def by_files(memory, given):
+    """Resource function `memory`, by the files that `given(wildcards)` names in place of lists."""
 
     def ask(wildcards, input, attempt):
         wait_for(input)
-        return memory_of_fit(wildcards, dict(input.items()) | features(wildcards), attempt)
+        return memory(wildcards, dict(input.items()) | given(wildcards), attempt)
 
     return ask
 
@@ -290,16 +289,20 @@ def scores_of(*key):
 def together(things):
     """Input files of the things of a lot by name, each once; no fits, whose lists stand for them."""
     names = dict.fromkeys(name for thing in things for name in thing["input"])
-    return {
-        name: listed(path for thing in things for path in thing["input"].get(name, []))
+    found = {
+        name: [path for thing in things for path in thing["input"].get(name, [])]
         for name in names
         if name != "predictions"
     }
+    return in_lists(found)
 
 
-def listed(paths):
-    """`paths`, each once, and for embeddings that lots make their lists."""
-    return list(dict.fromkeys(list_of.get(path, path) for path in paths))
+def in_lists(given):
+    """Input files by name, each once, lists in place of embeddings that lots make."""
+    return {
+        name: list(dict.fromkeys(list_of.get(path, path) for path in paths))
+        for name, paths in given.items()
+    }
 
 
 def input_of_fit(cell):
@@ -412,12 +415,13 @@ def row_of_bundle():
     return json.loads(Path(checkpoints.row.get().output[0]).read_text(encoding="utf-8"))["row"]
 
 
-def embeddings_of_bundle(wildcards):
-    """Embeddings of the samples of a bundle's home."""
+def home_of_bundle(wildcards):
+    """Embeddings of the samples that a bundle is at home with."""
     chosen = row_of_bundle()
     home = bundles.home_encoder(study, chosen["encoder"], chosen["head"])
     cohort = chosen["cohort"]
-    return [files.embeddings(cohort, home, sample) for sample in study.samples[cohort].index]
+    samples = study.samples[cohort].index
+    return {"embeddings": [files.embeddings(cohort, home, sample) for sample in samples]}
 
 
 def files_of_bundle(wildcards):
@@ -428,7 +432,7 @@ def files_of_bundle(wildcards):
     return {
         "model": expand(rules.final.output, **chosen),
         "spots": expand(rules.pair.output, cohort=cohort, sample=samples),
-        "embeddings": listed(embeddings_of_bundle(wildcards)),
+        **in_lists(home_of_bundle(wildcards)),
         "st": files.path(cohort, "st", samples[0]),
         "weights": files.weights(encoder),
     }

@@ -1,7 +1,7 @@
 # a cohort's final model on the samples of another's patient, in the form of what `fit` writes
 rule external:
     input:
-        unpack(lambda wildcards: together([{"input": features_of_tested(wildcards)}])),
+        unpack(lambda wildcards: in_lists(features_of_tested(wildcards))),
         model=lambda wildcards: of_final(wildcards, rules.final.output),
         spots=spots_of("test"),
     output:
@@ -15,7 +15,7 @@ rule external:
         "../../envs/fit.yaml"
     threads: 1
     resources:
-        mem_mb=memory_of_one(features_of_tested),
+        mem_mb=by_files(memory_of_fit, features_of_tested),
         runtime=minutes(60),
         gpu=lambda wildcards: study.fit_uses_gpu(wildcards.head),
     params:

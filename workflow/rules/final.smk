@@ -12,7 +12,7 @@ use rule panel as panel_of_all with:
 
 rule final:
     input:
-        unpack(lambda wildcards: together([{"input": features_of(wildcards)}])),
+        unpack(lambda wildcards: in_lists(features_of(wildcards))),
         spots=spots_of(),
         panel=rules.panel_of_all.output,
         ranking=lambda wildcards: ranking_of(wildcards, rules.panel_of_all.output),
@@ -25,7 +25,7 @@ rule final:
         "../../envs/fit.yaml"
     threads: 1
     resources:
-        mem_mb=memory_of_one(features_of),
+        mem_mb=by_files(memory_of_fit, features_of),
         runtime=minutes(240),
         gpu=lambda wildcards: study.fit_uses_gpu(wildcards.head),
     params:

@@ -30,7 +30,7 @@ with job(snakemake.log[0]):
     made_by, patient_of = params["embeddings"], params["trained_on"]["patients"]
     vectors, slide = [], []
     for sample, spots, path in zip(
-        patient_of, given.spots, snakemake.params.embeddings, strict=True
+        patient_of, given.spots, snakemake.params.home["embeddings"], strict=True
     ):
         barcodes, x = stored.read(path, made_by) if made_by else stored.read_given(path, spots)
         vectors.append(x[np.isin(barcodes, read_h5ad(spots).obs_names)])

@@ -55,16 +55,26 @@ def forget(chains, result):
     chains: lists, each with those after it that rest on it; result: a file that rests on all, for
     Snakemake makes nothing again that nobody asks for.
     """
+    known = {}
     for chain in chains:
         stands, last = True, Path(chain[-1])
         for path in map(Path, chain):
-            is_true = _is_true(path)
-            if path != last and not is_true and _was_cleared(path):
-                path.replace(_aside(path))
-            stands = stands and (is_true or _was_cleared(_aside(path)))
+            if path not in known:  # many rest on the same embeddings
+                known[path] = _holds(path, path != last)
+            stands = stands and known[path]
             if not stands and path.exists():
                 path.unlink()
                 Path(result).unlink(missing_ok=True)
+                known[path] = False
+
+
+def _holds(path, may_be_cleared):
+    """Whether what rests on a list stands; one whose files were cleared away is set aside."""
+    if _is_true(path):
+        return True
+    if may_be_cleared and _was_cleared(path):
+        path.replace(_aside(path))
+    return _was_cleared(_aside(path))
 
 
 def _aside(path):

@@ -1,9 +1,9 @@
 """Files of weights: where they are, fetched from the hub, and what they are known by."""
 
-import hashlib
 import json
 from pathlib import Path
 
+from spotrank.base import provenance
 from spotrank.base.store import InputError, whole
 from spotrank.cohorts import hub
 from spotrank.encoders.registry import WEIGHTS, from_hub
@@ -55,7 +55,7 @@ def fetch(row, manifest):
         "repo": weights.repo,
         "commit": weights.commit,
         "weights": path.name,
-        "sha256": sha256(path),
+        "sha256": provenance.stamp(path)["sha256"],
         "files": {file.name: file.digest for file in files},
     }
     with whole(manifest) as path:
@@ -68,10 +68,5 @@ def identity(spec):
         manifest = json.loads(Path(spec["weights"]).read_text())
         return {"weights_sha256": manifest["sha256"], "commit": manifest["commit"]}
     if Path(spec["weights"]).is_file():
-        return {"weights_sha256": sha256(spec["weights"])}
+        return {"weights_sha256": provenance.stamp(spec["weights"])["sha256"]}
     return {"weights_sha256": "random"}
-
-
-def sha256(path):
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,4 +1,6 @@
-"""What a study costs, in GPU hours, before anything is run."""
+"""What a study costs, in GPU hours, before anything is run; and things cut into jobs by it."""
+
+import math
 
 import pandas as pd
 
@@ -8,6 +10,8 @@ from spotrank.study import grids, plans
 # Assumed of one GPU of the class of an A100 or H100; no more than a third of what they can do.
 FLOPS = {"fp32": 10e12, "fp16": 50e12, "bf16": 50e12}
 START = 15  # seconds until a job computes: imports, weights
+SECONDS = 600  # that the things of a lot take together
+LEAST = 5  # seconds of a thing of a lot: its files are read and written, a cell is scored
 SAMPLES = 8  # that a job embeds at most, so that cores and machines share what there is
 STEP = 1e-3  # seconds of one step of training of one run, when others train beside it
 
@@ -21,13 +25,10 @@ def gpu_hours(study):
     counted = spots(study)
     if any(own.isna().any() for own in counted.values()):
         return None
-    embedded = {
-        encoder for encoder, head, _ in study.fits if not study.trains_on_patches(encoder, head)
-    }
     embedding = sum(
         START * -(-len(own) // SAMPLES) + own.sum() * seconds_a_patch(study.encoders[encoder])
         for cohort, own in counted.items()
-        for encoder in embedded
+        for encoder in study.embedding_encoders
         if study.uses_gpu(encoder) and not study.is_given(cohort, encoder)
     )
     counted = {cohort: own.to_dict() for cohort, own in counted.items()}
@@ -61,6 +62,19 @@ def gflops(entry):
 def seconds_a_patch(entry):
     """Time of one forward pass."""
     return gflops(entry) and gflops(entry) * 1e9 / FLOPS[entry["precision"]]
+
+
+def cut(things, seconds_of, most=math.inf):
+    """`things` in parts of `most` at most, that take no longer than SECONDS unless one does."""
+    parts, left = [], 0
+    for thing in things:
+        seconds = seconds_of(thing)
+        if seconds > left or len(parts[-1]) == most:
+            parts.append([])
+            left = SECONDS
+        parts[-1].append(thing)
+        left -= seconds
+    return parts
 
 
 def of_fit(study, spots, cell):

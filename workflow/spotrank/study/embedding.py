@@ -3,8 +3,6 @@
 from spotrank.spots.split import cohort_of, samples_of
 from spotrank.study import cost, floors, plans
 
-SECONDS = 600  # that a job computes, as reckoned
-LEAST = 5  # seconds of a sample: its files are read and written
 GFLOPS = 400  # a patch, of encoders that are loaded together: their weights fit a job's memory
 
 
@@ -24,13 +22,14 @@ def lots(study, spots):
     found = {}
     for cohort in study.cohorts:
         own = study.samples[cohort].index
-        parts = [(cohort, sample) in seen for sample in own]
         for encoders in _loaded_together(study, cohort):
-            cuts = [
-                part for of_part in (own[parts], own[[not is_seen for is_seen in parts]])
-                for part in _cut(study, encoders, of_part, spots[cohort])
-            ]  # fmt: skip
-            for number, part in enumerate(cuts):
+            a_patch = sum(cost.seconds_a_patch(study.entry(one)) for one in encoders)
+            seconds_of = {one: cost.LEAST + a_patch * n for one, n in spots[cohort].items()}
+            parts = []
+            for is_seen in (True, False):
+                some = [sample for sample in own if ((cohort, sample) in seen) == is_seen]
+                parts += cost.cut(some, seconds_of.get, cost.SAMPLES)
+            for number, part in enumerate(parts):
                 things = [(sample, encoder) for sample in part for encoder in encoders]
                 found[cohort, f"{encoders[0]}-{number}"] = things
     return found
@@ -53,9 +52,8 @@ def _tissues(cohort, fold):
 
 def _loaded_together(study, cohort):
     """The encoders of a cohort, lists of those that one job loads."""
-    needed = [one for one, head, _ in study.fits if not study.trains_on_patches(one, head)]
     groups = {}
-    for encoder in dict.fromkeys([*needed, floors.STAINS]):
+    for encoder in dict.fromkeys([*study.embedding_encoders, floors.STAINS]):
         entry, takes = study.entry(encoder), encoder
         if study.is_given(cohort, encoder):
             continue
@@ -66,17 +64,3 @@ def _loaded_together(study, cohort):
             parts.append([])
         parts[-1].append(encoder)
     return [part for parts in groups.values() for part in parts if part]
-
-
-def _cut(study, encoders, samples, spots):
-    """`samples` cut where encoders would take more than SECONDS, or are as many as a job takes."""
-    a_patch = sum(cost.seconds_a_patch(study.entry(one)) for one in encoders)
-    parts, left = [], 0
-    for sample in samples:
-        seconds = LEAST + a_patch * spots[sample]
-        if seconds > left or len(parts[-1]) == cost.SAMPLES:
-            parts.append([])
-            left = SECONDS
-        parts[-1].append(sample)
-        left -= seconds
-    return parts

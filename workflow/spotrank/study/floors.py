@@ -67,8 +67,7 @@ def fits(study, cohort):
     """`(encoder, head, strategy)` of a cohort's floors."""
     found = [(NO_ENCODER, "floor", "none")] * bool(without_embedding(study, cohort))
     if NEAREST in names(study.config):
-        pairs = [pair for *pair, _ in study.fits if not study.trains_on_patches(*pair)]
-        found += [(encoder, NEAREST, "none") for encoder in dict.fromkeys(one for one, _ in pairs)]
+        found += [(encoder, NEAREST, "none") for encoder in study.embedding_encoders]
     return found
 
 

@@ -10,9 +10,7 @@ from spotrank.fitting.heads import OF_FLOORS
 from spotrank.fitting.heads.ridge import Ridge
 from spotrank.study import cost, embedding, grids, plans
 
-SECONDS = 600  # that the cells of a lot take together, as reckoned
 SHARE = 0.1  # of `max_epochs`, until a fit stops by itself
-LEAST = 5  # seconds of a cell: its files are read, written and scored
 SPOTS = 3000  # of a sample of which neither the table nor the config tells
 
 
@@ -32,22 +30,25 @@ class Lots:
         self.of = {
             (*place, f"{group}-{number}" if number else group): part
             for (*place, group), cells in groups.items()
-            for number, part in enumerate(self._parts(cells))
+            for number, part in enumerate(cost.cut(cells, self._seconds))
         }
         self.keys = {tuple(cell.values()): key for key, cells in self.of.items() for cell in cells}
         self.embedded = embedding.lots(study, self._spots)
 
     def embeddings(self, key):
         """Path of the list of a lot's embeddings."""
-        return "/".join(["results", self.study.name, "lots/embed", *key]) + ".json"
+        return self._list("embed", *key)
 
     def fits(self, key):
         """Path of the list of a lot's fits."""
-        return "/".join(["results", self.study.name, "lots", *key]) + ".json"
+        return self._list(*key)
 
     def scores(self, key):
         """Path of the list of a lot's scores."""
-        return "/".join(["results", self.study.name, "lots/score", *key]) + ".json"
+        return self._list("score", *key)
+
+    def _list(self, *names):
+        return "/".join(["results", self.study.name, "lots", *names]) + ".json"
 
     @property
     def chains(self):
@@ -85,24 +86,12 @@ class Lots:
         lot = f"ridge-{cell['encoder']}" if solved else f"fold{cell['fold']}"
         return stage, cell["cohort"], cell["split"], lot
 
-    def _parts(self, cells):
-        """`cells` cut where they would take more than SECONDS."""
-        parts, left = [], 0
-        for cell in cells:
-            seconds = self._seconds(cell)
-            if seconds > left:
-                parts.append([])
-                left = SECONDS
-            parts[-1].append(cell)
-            left -= seconds
-        return parts
-
     def _seconds(self, cell):
         if plans.stage(cell) != "fit":
-            return LEAST
+            return cost.LEAST
         if self.study.trains_on_patches(cell["encoder"], cell["head"]):
-            return SECONDS
-        return LEAST + SHARE * cost.of_fit(self.study, self._spots, cell)
+            return cost.SECONDS
+        return cost.LEAST + SHARE * cost.of_fit(self.study, self._spots, cell)
 
     @cached_property
     def _ridges(self):

@@ -153,6 +153,12 @@ class Study:
         """Whether the cohort brings these embeddings itself."""
         return encoder in self.cohorts[cohort].get("embeddings", {})
 
+    @property
+    def embedding_encoders(self):
+        """Encoders whose embeddings a fit takes, each once."""
+        pairs = [pair for *pair, _ in self.fits if not self.trains_on_patches(*pair)]
+        return list(dict.fromkeys(encoder for encoder, _ in pairs))
+
     def trains_on_patches(self, encoder, head):
         """Whether the fit reads patches in place of embeddings."""
         return encoder == "pixels" or grids.built(self.heads[head]).sees == "patches"
