@@ -65,6 +65,7 @@ published-synthetic: .venv/ready
 
 bench: .venv/ready
 	$(BIN)/python tests/benchmarks/bench_fit.py
+	$(BIN)/python tests/benchmarks/bench_published.py
 	$(BIN)/python tests/benchmarks/bench_embed.py
 	$(BIN)/python tests/benchmarks/bench_starts.py
 	$(BIN)/python tests/benchmarks/bench_heads.py

@@ -13,7 +13,6 @@ from sklearn.preprocessing import StandardScaler
 from test_fit import TRAINING, predictions, spots
 from test_heads import joined, spearman, target
 
-from spotrank.base.store import InputError
 from spotrank.fitting import fit, heads
 from spotrank.scoring import metrics
 
@@ -143,10 +142,18 @@ def lower_is_better(monitor, predicted, truth, sample):
     )
 
 
-def test_inner_folds_need_two_samples():
-    head = ("ridge", {"alpha": "inner", "patients": {"a": "p"}})
-    with pytest.raises(InputError, match="has only the sample 'a' to train on"):
-        solved(head, spots(0), spots(1))
+def test_inner_folds_of_one_sample_are_strips():
+    """Five across its longer side, each held out, none in between."""
+    train = spots(0, n=100, d=20, tissues=1)
+    train.place[:] = np.random.default_rng(0).permutation(100)[:, None] * np.array([10.0, 1.0])
+    head = heads.HEADS["ridge"](20, 4, alpha="inner", patients=dict.fromkeys(train.sample, "p"))
+    side = fit.Side(train, train.x, 4, "library", 1, "cpu")
+    held_out = []
+    for found, strip in head._inner(side):
+        held_out.append(sorted(strip.place[:, 0].tolist()))
+        rest = train.x[~np.isin(train.place[:, 0], held_out[-1])]
+        np.testing.assert_allclose(found.centre, rest.mean(0), atol=1e-6)
+    assert sorted(held_out) == [[10.0 * (20 * i + j) for j in range(20)] for i in range(5)]
 
 
 def test_inner_folds_of_all_samples_take_the_penalty_of_the_folds():

@@ -157,8 +157,12 @@ class Side:
     def __add__(self, other):
         """The spots of both."""
         own = self._with(lambda key: _joined(getattr(self, key), getattr(other, key)))
-        if self.sums is not other.sums:
-            own.sums, own.piece = Sums(), own.number
+        return own if self.sums is other.sums else own.in_pieces(own.number)
+
+    def in_pieces(self, piece):
+        """With sums of its own over pieces `(n,)`, see `Sums`."""
+        own = copy(self)
+        own.sums, own.piece = Sums(), piece
         return own
 
     def __getitem__(self, rows):

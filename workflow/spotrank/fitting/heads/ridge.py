@@ -13,9 +13,9 @@ class Ridge(Head):
     components if given. All but a choice by Spearman follows from the sides' `sums`.
 
     alpha: penalty; 'validation' to choose it there by the study's `monitor`; 'inner' to choose it
-    by inner folds over the patients of all spots that train or validate, or over samples of one
-    patient; or 'hest', 100 / (components × genes). But for 'validation', validation spots train as
-    well. patients: `{sample: patient}`, for 'inner'.
+    by inner folds over the patients of all spots that train or validate, over the samples of one
+    patient, or over strips of one sample; or 'hest', 100 / (components × genes). But for
+    'validation', validation spots train as well. patients: `{sample: patient}`, for 'inner'.
     """
 
     trunk, scales, labels = False, True, ("mse",)
@@ -79,13 +79,10 @@ class Ridge(Head):
         groups = [self.patients[sample] for sample in train.sample]
         if len(set(groups)) == 1:
             groups = train.sample
-        n_groups = len(set(groups))
-        if n_groups == 1:
-            raise InputError(
-                f"config: heads: the option 'alpha' of 'ridge' is 'inner', but a fold has only the "
-                f"sample '{groups[0]}' to train on; take 'validation'."
-            )
-        folds = GroupKFold(min(INNER, n_groups))
+        if len(set(groups)) == 1:
+            groups = _strips(train.place)
+            train = train.in_pieces(groups)
+        folds = GroupKFold(min(INNER, len(set(groups))))
         for part, held_out in folds.split(groups, groups=groups):
             yield Decomposition(train[part], self.pca, self.intercept), train[held_out]
 
@@ -107,6 +104,12 @@ class Ridge(Head):
 
     def score(self, parameters, x, place, generator=None):
         return apply(parameters, "", x.to(parameters["weight"].dtype)[None])
+
+
+def _strips(place):
+    """Numbers of INNER strips of as many spots each, across the longer side of a slide."""
+    along = place[:, int((place.amax(0) - place.amin(0)).argmax())]
+    return along.argsort(stable=True).argsort().cpu().numpy() * INNER // len(place)
 
 
 class Decomposition:
