@@ -177,8 +177,9 @@ class Side:
         return own
 
     def slide_of(self, spots):
-        """All spots of the slide that spots are of."""
-        return self.slides[self.tissue[spots[0]]]
+        """All spots of the slide that spots are of, and where these stand among them."""
+        slide = self.slides[self.tissue[spots[0]]]
+        return slide, torch.searchsorted(slide, spots)
 
     def of(self, spots, seeds):
         """What a `losses.Batch` holds of `spots`, a slice or indices `(seeds, n)`."""

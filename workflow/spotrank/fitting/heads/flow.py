@@ -56,13 +56,13 @@ class Flow(Module):
         import torch
 
         centre, spread = (own[0] for own in self.known(parameters, side).values())
-        seen = side.slide_of(spots)
+        seen, rows = side.slide_of(spots)
         target = (side.target[seen] - centre) / spread
         noise = torch.empty_like(target).normal_(generator=generator)
         share = torch.rand((), generator=generator, device=target.device)
         tell = self._network(parameters, side.x[seen], side.place[seen], training=True)
         error = tell(torch.lerp(noise, target, share), share) - target
-        return error[torch.searchsorted(seen, spots)].square().mean()[None]
+        return error[rows].square().mean()[None]
 
     def known(self, parameters, train):
         """Mean and standard deviation of the targets, each `(runs, 1, n_genes)`."""

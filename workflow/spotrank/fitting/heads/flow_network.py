@@ -10,12 +10,15 @@ from spotrank.fitting.heads.places import gathered
 class Network(nn.Module):
     """The expression of a slide, told from embeddings and from expression mixed with noise."""
 
+    UNREAD = 0.3  # of the features in training, when genes are read off, or they learn by heart
+
     def __init__(self, dimension, n_genes, width, layers, heads, dropout):
         super().__init__()
         self.embedding, self.mixed = nn.Linear(dimension, width), nn.Linear(n_genes, width)
         self.share = nn.Linear(1, width)
         self.layers = nn.ModuleList(Layer(width, heads, dropout) for _ in range(layers))
         self.norm, self.last = nn.LayerNorm(width), nn.Linear(width, n_genes)
+        self.unread = nn.Dropout(self.UNREAD)
         self.direct = nn.Linear(dimension, n_genes)
 
     def forward(self, x, mixed, share, where):
@@ -28,7 +31,7 @@ class Network(nn.Module):
         x = self.embedding(x) + self.mixed(share / length * mixed) + self.share(share[None])
         for layer in self.layers:
             x = layer(x, where)
-        return told + (1 - share) / length * (direct + self.last(self.norm(x)))
+        return told + (1 - share) / length * (direct + self.last(self.unread(self.norm(x))))
 
 
 class Layer(nn.Module):
