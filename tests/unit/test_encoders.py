@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save, save_file
 from torch.utils.flop_counter import FlopCounterMode
 
 from spotrank.base.store import InputError
-from spotrank.encoders import loading, registry, weights
+from spotrank.encoders import loading, networks, registry, weights
 
 ROWS = registry.rows()
 # their architecture is in a package, or in code of their repository, that is not ours to bring
@@ -185,6 +185,17 @@ def test_weights_of_the_hub_are_not_unpickled(monkeypatch, tmp_path):
         spec = fetched(monkeypatch, server, "gpfm")
     with pytest.raises(InputError, match="holds more than tensors and is not unpickled"):
         loading.load(spec, 224)
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_a_checkpoint_of_a_training_is_mapped_where_torch_can(tmp_path, zipped):
+    file, weight = tmp_path / "checkpoint.pt", torch.arange(3.0)
+    rate = {"param_groups": [{"lr": 1e-3 * np.cos(np.float64(1))}]}
+    whole = {"epoch": 3, "state_dict": {"module.w": weight}, "optimizer": rate}
+    torch.save(whole, file, _use_new_zipfile_serialization=zipped)
+    found = networks.read_tensors(file)
+    assert (str(file) in Path("/proc/self/maps").read_text()) == zipped
+    assert [*found] == ["w"] and torch.equal(found["w"], weight)
 
 
 def test_a_repository_without_weights(monkeypatch, tmp_path):

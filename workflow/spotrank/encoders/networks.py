@@ -10,12 +10,16 @@ import json
 import sys
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from zipfile import is_zipfile
 
+import numpy as np
 import timm
 import torch
 from torch import nn
 from torch.nn.functional import interpolate
 from torch.nn.modules.module import register_module_parameter_registration_hook
+from torch.serialization import safe_globals
+from torch.utils.serialization import config
 
 from spotrank.base.store import InputError, in_a_line
 from spotrank.base.words import nearest
@@ -27,6 +31,10 @@ from spotrank.encoders.modules import (
     TokenAndMean,
     Tokens,
 )
+
+# a float of numpy, such as a schedule's learning rate, which open_clip keeps beside the tensors
+_SCALAR = np.float64().__reduce__()[0]
+FLOAT = [_SCALAR, (_SCALAR, "numpy.core.multiarray.scalar"), np.dtype, np.dtypes.Float64DType]
 
 
 def build(spec):
@@ -157,8 +165,9 @@ def read_tensors(path):
     """Tensors of a safetensors or torch file, without unpickling; `InputError` if it has others."""
     if not path.is_file():
         raise InputError(f"config: encoders: the weights {path} are no file; mend it.")
-    try:
-        return timm.models.load_state_dict(str(path), use_ema=False, weights_only=True)
+    try:  # files are mapped, but for those of before torch saved zip files
+        with config.patch("load.mmap", is_zipfile(path)), safe_globals(FLOAT):
+            return timm.models.load_state_dict(str(path), use_ema=False, weights_only=True)
     except Exception as error:  # whatever the libraries make of a file that is damaged
         what = "not readable as weights; get the file again"
         if "weights_only" in str(error):
