@@ -36,6 +36,17 @@ class Tokens(nn.Module):
         return self.forward_features(x)[:, 0]
 
 
+class Output(nn.Module):
+    """An output of a transformers model, by its name there."""
+
+    def __init__(self, model, name):
+        super().__init__()
+        self.model, self.name = model, name
+
+    def forward(self, x):
+        return self.model(pixel_values=x)[self.name]
+
+
 class ChannelByChannel(nn.Module):
     """A network of grey images on red, green and blue in turn, side by side `(n, 3d)`."""
 
@@ -50,16 +61,19 @@ class ChannelByChannel(nn.Module):
 class AttentionPooled(nn.Module):
     """A ViT whose tokens one learnt query pools by attention, as CONCH has it; `(n, dimension)`.
 
-    Names are those of its checkpoints.
+    projected: whether a linear layer follows, as in open_clip's CoCa. Names are those of CONCH's
+    checkpoints.
     """
 
-    def __init__(self, trunk, pool, dimension):
+    def __init__(self, pool, trunk, dimension, projected=False):
         super().__init__()
         self.trunk, self.attn_pool_contrast = trunk, pool(dimension, trunk.embed_dim)
         self.ln_contrast = nn.LayerNorm(dimension)
+        self.proj = nn.Linear(dimension, dimension, bias=False) if projected else nn.Identity()
 
     def forward(self, x):
-        return self.ln_contrast(self.attn_pool_contrast(self.trunk.forward_features(x))[:, 0])
+        pooled = self.attn_pool_contrast(self.trunk.forward_features(x))[:, 0]
+        return self.proj(self.ln_contrast(pooled))
 
 
 class MultiheadPool(nn.Module):
@@ -119,4 +133,8 @@ MODULES = {
     "LayerNorm1e-6": partial(timm.layers.LayerNorm, eps=1e-6),
     "ConvStem": ConvStem,
 }
-QUERIES = {"multihead_query": MultiheadPool, "projected_query": ProjectedPool}
+QUERIES = {
+    "multihead_query": partial(AttentionPooled, MultiheadPool),
+    "projected_query": partial(AttentionPooled, ProjectedPool),
+    "coca_query": partial(AttentionPooled, MultiheadPool, projected=True),
+}
