@@ -12,17 +12,19 @@ import pandas as pd
 import pytest
 import torch
 from conftest import ROOT
-from huggingface_hub import constants
-from loopback import COMMIT, TOKEN, Hub, of_folder
+from encoder_hub import PATCHES, fetched, served, shallow, standardised
+from loopback import COMMIT, of_folder
 from safetensors.torch import load_file, save, save_file
 from torch.utils.flop_counter import FlopCounterMode
 
 from spotrank.base.store import InputError
-from spotrank.encoders import loading, registry, weights
+from spotrank.encoders import loading, networks, registry
 
 ROWS = registry.rows()
 # their architecture is in a package, or in code of their repository, that is not ours to bring
-ELSEWHERE = {"musk": "pip install fairscale git", "keep": "encoder: keep, remote_code: true"}
+REMOTE_ROWS = [name for name, row in ROWS.items() if row.get("loader") == "remote"]
+ELSEWHERE = {name: f"encoder: {name}, remote_code: true" for name in REMOTE_ROWS}
+ELSEWHERE["musk"] = "pip install fairscale git"
 NEEDED = {
     *("encoder", "repo", "kind", "revision", "size", "um_per_px", "mean", "std", "interpolation"),
     *("precision", "pooling", "dimension", "gflops", "licence", "citation"),
@@ -51,6 +53,7 @@ def test_row(name):
 REMOTE = """
 import torch
 from transformers import PretrainedConfig, PreTrainedModel
+from transformers.modeling_outputs import BaseModelOutput
 
 class TinyConfig(PretrainedConfig):
     model_type = "tiny_of_the_tests"
@@ -63,6 +66,9 @@ class Tiny(PreTrainedModel):
         self.post_init()
     def encode_image(self, x):
         return self.linear(x.mean((2, 3)))
+    def forward(self, pixel_values):
+        tokens = self.linear(pixel_values[:, :, :4].mean(3).transpose(1, 2))
+        return BaseModelOutput(last_hidden_state=tokens)
 """
 
 
@@ -75,32 +81,6 @@ def tiny(kind, folder):
     model = AutoModel.from_config(AutoConfig.for_model(kind, **size)).eval()
     model.save_pretrained(folder)
     return model
-
-
-def served(monkeypatch, tmp_path, name, files, gated=False):
-    """A loopback hub that has `files` as the repository of the row `name`."""
-    row = registry.rows()[name]
-    server = Hub({(row["kind"], row["repo"]): files}, gated=(row["repo"],) if gated else ())
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("HF_TOKEN", TOKEN)
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
-    return server
-
-
-def fetched(monkeypatch, server, name, **changes):
-    """The spec of a row whose weights were fetched from `server`."""
-    monkeypatch.setenv("HF_ENDPOINT", server.url)
-    _, spec = registry.resolve({"encoder": name, **changes})
-    weights.fetch(registry.row(name, "main"), spec["weights"])
-    return spec
-
-
-PATCHES = np.random.default_rng(0).integers(0, 256, (2, 224, 224, 3), dtype="u1")
-
-
-def standardised(spec):
-    rgb = torch.tensor(PATCHES / 255, dtype=torch.float32)
-    return ((rgb - torch.tensor(spec["mean"])) / torch.tensor(spec["std"])).permute(0, 3, 1, 2)
 
 
 @pytest.mark.parametrize(
@@ -135,20 +115,27 @@ def test_weights_that_lack_a_tensor(monkeypatch, tmp_path):
         loading.load(spec, 224)
 
 
-def test_remote_code_needs_the_switch(monkeypatch, tmp_path):
+@pytest.fixture
+def remote(monkeypatch, tmp_path):
+    """The one linear layer of a model that needs its repository's code, and the files of that."""
     torch.manual_seed(0)
     linear = torch.nn.Linear(3, 5)
     state = {"linear.weight": linear.weight.detach(), "linear.bias": linear.bias.detach()}
     config = {
         "model_type": "tiny_of_the_tests",
+        "num_register_tokens": 1,
         "auto_map": {"AutoConfig": "modeling_tiny.TinyConfig", "AutoModel": "modeling_tiny.Tiny"},
     }
-    files = {
+    monkeypatch.setenv("HF_MODULES_CACHE", str(tmp_path / "modules"))
+    return linear, {
         "config.json": json.dumps(config).encode(),
         "modeling_tiny.py": REMOTE.encode(),
         "model.safetensors": save(state, {"format": "pt"}),
     }
-    monkeypatch.setenv("HF_MODULES_CACHE", str(tmp_path / "modules"))
+
+
+def test_remote_code_needs_the_switch(monkeypatch, tmp_path, remote):
+    linear, files = remote
     with served(monkeypatch, tmp_path, "keep", files) as server:
         spec = fetched(monkeypatch, server, "keep")
         with pytest.raises(InputError, match=r"'keep' needs code .* \{encoder: keep, remote_code"):
@@ -158,10 +145,14 @@ def test_remote_code_needs_the_switch(monkeypatch, tmp_path):
     torch.testing.assert_close(vectors, linear(standardised(spec).mean((2, 3))).detach())
 
 
-def shallow(monkeypatch, name):
-    """Leave a row one block, to save time."""
-    arguments = registry.rows()[name]["arguments"] | {"depth": 1}
-    monkeypatch.setitem(registry.rows()[name], "arguments", arguments)
+def test_tokens_of_remote_code(monkeypatch, tmp_path, remote):
+    linear, files = remote
+    options = {"remote_code": True, "pooling": "token+avg"}
+    with served(monkeypatch, tmp_path, "rudolfv2_s", files, gated=True) as server:
+        spec = fetched(monkeypatch, server, "rudolfv2_s", **options)
+    tokens = linear(standardised(spec)[:, :, :4].mean(3).transpose(1, 2)).detach()
+    wanted = torch.cat([tokens[:, 0], tokens[:, 2:].mean(1)], 1)  # one token is a register
+    torch.testing.assert_close(loading.load(spec, 224).embed(PATCHES), wanted)
 
 
 def test_conch_as_its_checkpoint_names_it(monkeypatch, tmp_path):
@@ -185,6 +176,17 @@ def test_weights_of_the_hub_are_not_unpickled(monkeypatch, tmp_path):
         spec = fetched(monkeypatch, server, "gpfm")
     with pytest.raises(InputError, match="holds more than tensors and is not unpickled"):
         loading.load(spec, 224)
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_a_checkpoint_of_a_training_is_mapped_where_torch_can(tmp_path, zipped):
+    file, weight = tmp_path / "checkpoint.pt", torch.arange(3.0)
+    rate = {"param_groups": [{"lr": 1e-3 * np.cos(np.float64(1))}]}
+    whole = {"epoch": 3, "state_dict": {"module.w": weight}, "optimizer": rate}
+    torch.save(whole, file, _use_new_zipfile_serialization=zipped)
+    found = networks.read_tensors(file)
+    assert (str(file) in Path("/proc/self/maps").read_text()) == zipped
+    assert [*found] == ["w"] and torch.equal(found["w"], weight)
 
 
 def test_a_repository_without_weights(monkeypatch, tmp_path):

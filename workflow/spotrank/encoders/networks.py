@@ -10,130 +10,32 @@ import json
 import sys
 from contextlib import contextmanager, nullcontext
 from functools import partial
-from itertools import pairwise
 from pathlib import Path
+from zipfile import is_zipfile
 
+import numpy as np
 import timm
 import torch
 from torch import nn
-from torch.nn.functional import interpolate, scaled_dot_product_attention
+from torch.nn.functional import interpolate
 from torch.nn.modules.module import register_module_parameter_registration_hook
+from torch.serialization import safe_globals
+from torch.utils import serialization
 
 from spotrank.base.store import InputError, in_a_line
 from spotrank.base.words import nearest
+from spotrank.encoders.modules import (
+    MODULES,
+    QUERIES,
+    ChannelByChannel,
+    Output,
+    TokenAndMean,
+    Tokens,
+)
 
-
-class TokenAndMean(nn.Module):
-    """The class token and the mean of the patch tokens, side by side `(n, 2d)`."""
-
-    def __init__(self, trunk):
-        super().__init__()
-        self.trunk = trunk
-
-    def forward(self, x):
-        tokens = self.trunk.forward_features(x)
-        return torch.cat([tokens[:, 0], tokens[:, self.trunk.num_prefix_tokens :].mean(1)], 1)
-
-
-class Tokens(nn.Module):
-    """A transformers model behind timm's names; tokens are class, registers, patches."""
-
-    def __init__(self, model):
-        super().__init__()
-        self.model = model
-        self.num_prefix_tokens = 1 + getattr(model.config, "num_register_tokens", 0)
-
-    def forward_features(self, x):
-        return self.model(pixel_values=x).last_hidden_state
-
-    def forward(self, x):
-        return self.forward_features(x)[:, 0]
-
-
-class ChannelByChannel(nn.Module):
-    """A network of grey images on red, green and blue in turn, side by side `(n, 3d)`."""
-
-    def __init__(self, trunk):
-        super().__init__()
-        self.trunk = trunk
-
-    def forward(self, x):
-        return self.trunk(x.flatten(0, 1)[:, None]).unflatten(0, x.shape[:2]).flatten(1)
-
-
-class AttentionPooled(nn.Module):
-    """A ViT whose tokens one learnt query pools by attention, as CONCH has it; `(n, dimension)`.
-
-    Names are those of its checkpoints.
-    """
-
-    def __init__(self, trunk, pool, dimension):
-        super().__init__()
-        self.trunk, self.attn_pool_contrast = trunk, pool(dimension, trunk.embed_dim)
-        self.ln_contrast = nn.LayerNorm(dimension)
-
-    def forward(self, x):
-        return self.ln_contrast(self.attn_pool_contrast(self.trunk.forward_features(x))[:, 0])
-
-
-class MultiheadPool(nn.Module):
-    """CONCH's query: tokens `(n, tokens, width)` to `(n, 1, d)` by torch's own attention."""
-
-    def __init__(self, d, width, heads=8):
-        super().__init__()
-        self.query = nn.Parameter(torch.randn(1, d))
-        self.ln_q, self.ln_k = nn.LayerNorm(d), nn.LayerNorm(width)
-        self.attn = nn.MultiheadAttention(d, heads, kdim=width, vdim=width, batch_first=True)
-
-    def forward(self, tokens):
-        query, tokens = self.ln_q(self.query).expand(len(tokens), 1, -1), self.ln_k(tokens)
-        return self.attn(query, tokens, tokens, need_weights=False)[0]
-
-
-class ProjectedPool(nn.Module):
-    """CONCH v1.5's query: the same with projections that have no bias."""
-
-    def __init__(self, d, width, heads=8):
-        super().__init__()
-        self.heads, self.query = heads, nn.Parameter(torch.randn(1, d))
-        self.ln_q, self.ln_k = nn.LayerNorm(d), nn.LayerNorm(width)
-        self.to_q, self.to_out = nn.Linear(d, d, bias=False), nn.Linear(d, d, bias=False)
-        self.to_kv = nn.Linear(width, 2 * d, bias=False)
-
-    def forward(self, tokens):
-        query = self.to_q(self.ln_q(self.query)).expand(len(tokens), 1, -1)
-        q, k, v = (
-            part.unflatten(2, (self.heads, -1)).transpose(1, 2)
-            for part in (query, *self.to_kv(self.ln_k(tokens)).chunk(2, 2))
-        )
-        return self.to_out(scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2))
-
-
-class ConvStem(nn.Module):
-    """CTransPath's patch embedding: two strided convolutions and a projection, `(n, h, w, d)`."""
-
-    def __init__(self, img_size, patch_size, in_chans, embed_dim, norm_layer, **_):
-        super().__init__()
-        self.grid_size = tuple(px // patch_size for px in timm.layers.to_2tuple(img_size))
-        widths, layers = (in_chans, embed_dim // 8, embed_dim // 4), []
-        for narrow, wide in pairwise(widths):
-            conv = nn.Conv2d(narrow, wide, 3, stride=2, padding=1, bias=False)
-            layers += [conv, nn.BatchNorm2d(wide), nn.ReLU()]
-        self.proj = nn.Sequential(*layers, nn.Conv2d(widths[-1], embed_dim, 1))
-        self.norm = norm_layer(embed_dim)
-
-    def forward(self, x):
-        return self.norm(self.proj(x).permute(0, 2, 3, 1))
-
-
-# what a row's `arguments` may name
-MODULES = {
-    "SwiGLUPacked": timm.layers.SwiGLUPacked,
-    "SiLU": nn.SiLU,
-    "LayerNorm1e-6": partial(timm.layers.LayerNorm, eps=1e-6),
-    "ConvStem": ConvStem,
-}
-QUERIES = {"multihead_query": MultiheadPool, "projected_query": ProjectedPool}
+# a float of numpy, such as a schedule's learning rate, which open_clip keeps beside the tensors
+_SCALAR = np.float64().__reduce__()[0]
+FLOAT = [_SCALAR, (_SCALAR, "numpy.core.multiarray.scalar"), np.dtype, np.dtypes.Float64DType]
 
 
 def build(spec):
@@ -166,15 +68,16 @@ def _timm(spec):
             f"config: encoders: timm has no model '{model}'{nearest(model, timm.list_models())}; "
             "timm.list_models() names all."
         )
-    arguments = {key: MODULES.get(value, value) for key, value in spec.get("arguments", {}).items()}
+    arguments = {"num_classes": 0} | spec.get("arguments", {})
+    arguments = {key: MODULES.get(value, value) for key, value in arguments.items()}
     if pooling and pooling not in ("token+avg", *QUERIES):
         arguments["global_pool"] = pooling
     # others are small, and one of them, ctranspath, failed when it was built so
     blank = spec["weights"] != "random" and model.startswith("vit_")
     with _without_values() if blank else nullcontext():
-        trunk = module = timm.create_model(model, num_classes=0, **arguments)
+        trunk = module = timm.create_model(model, **arguments)
         if pooling in QUERIES:
-            module = AttentionPooled(trunk, QUERIES[pooling], spec["dimension"])
+            module = QUERIES[pooling](trunk, spec["dimension"])
     if pooling == "token+avg":
         if getattr(trunk, "num_prefix_tokens", 0) < 1:
             raise InputError(
@@ -213,9 +116,9 @@ def _load(module, trunk, spec):
 
     A classifier, and what the spec's `drop` names, is left out; all else must fit.
     """
-    path = weights_file(spec)
+    path, adapter = weights_file(spec), weights_file(spec, "adapter")
     state = _below(spec.get("prefix", ""), read_tensors(path))
-    classifier = trunk.pretrained_cfg.get("classifier") or ()
+    classifier = () if trunk.num_classes else trunk.pretrained_cfg.get("classifier") or ()
     classifier = (classifier,) if isinstance(classifier, str) else tuple(classifier)
     left_out = (*classifier, *spec.get("drop", ()))
     state = {key: x for key, x in state.items() if not key.startswith(left_out)}
@@ -224,10 +127,15 @@ def _load(module, trunk, spec):
     if spec.get("positions") == "dino":
         state["trunk.pos_embed"] = _dino_positions(state["trunk.pos_embed"], trunk)
     try:
+        if adapter:
+            state |= _adapted(state, adapter, spec["alpha"])
+        if spec["pooling"] == "coca_query":
+            state = _as_conch(state)
         if convert and module is trunk:
             state = convert(state, trunk)
         elif convert:
             converted = convert(_below("trunk.", state), trunk)
+            state = {key: x for key, x in state.items() if not key.startswith("trunk.")}
             state |= {f"trunk.{key}": x for key, x in converted.items()}
         own = module.state_dict()
         state = {
@@ -256,6 +164,35 @@ def _dino_positions(positions, trunk):
     return torch.cat([positions[:, :1], plane.permute(0, 2, 3, 1).flatten(1, 2)], 1)
 
 
+def _adapted(state, path, alpha):
+    """Tensors of `state` that an adapter changes: W + alpha/r BA (Hu et al., arXiv 2106.09685).
+
+    path: a file of a model of peft's. `InputError` if it holds no adapter.
+    """
+    adapter = _below("encoder.base_model.model.", read_tensors(path))
+    down, up = ".lora_A.default.weight", ".lora_B.default.weight"
+    layers = [key.removesuffix(down) for key in adapter if key.endswith(down)]
+    if not layers:
+        raise InputError(f"{path}: holds no low-rank adapter; get it again.")
+    changed = {}
+    for layer in layers:
+        a, b, weight = adapter[layer + down], adapter[layer + up], f"{layer}.weight"
+        changed[weight] = state[weight] + alpha / len(a) * b @ a
+    return changed
+
+
+def _as_conch(state):
+    """Tensors of an image tower of open_clip's CoCa by the names of CONCH's; its first query."""
+    names = {"attn_pool": "attn_pool_contrast", "ln_post": "ln_contrast"}
+    renamed = {}
+    for key, x in state.items():
+        first, _, rest = key.partition(".")
+        renamed[f"{names[first]}.{rest}" if first in names else f"trunk.visual.{key}"] = x
+    renamed["proj.weight"] = renamed.pop("trunk.visual.proj").T
+    renamed["attn_pool_contrast.query"] = renamed["attn_pool_contrast.query"][:1]
+    return renamed
+
+
 def _below(prefix, state):
     return {key.removeprefix(prefix): x for key, x in state.items() if key.startswith(prefix)}
 
@@ -264,8 +201,9 @@ def read_tensors(path):
     """Tensors of a safetensors or torch file, without unpickling; `InputError` if it has others."""
     if not path.is_file():
         raise InputError(f"config: encoders: the weights {path} are no file; mend it.")
-    try:
-        return timm.models.load_state_dict(str(path), use_ema=False, weights_only=True)
+    try:  # files are mapped, but for those of before torch saved zip files
+        with serialization.config.patch("load.mmap", is_zipfile(path)), safe_globals(FLOAT):
+            return timm.models.load_state_dict(str(path), use_ema=False, weights_only=True)
     except Exception as error:  # whatever the libraries make of a file that is damaged
         what = "not readable as weights; get the file again"
         if "weights_only" in str(error):
@@ -273,22 +211,29 @@ def read_tensors(path):
         raise InputError(f"{path}: {what}.") from None
 
 
-def weights_file(spec):
-    """Path of a spec's weights: a file, or the one that a manifest `weights.json` names."""
+def weights_file(spec, which="weights"):
+    """Path of a spec's weights, a file or what a manifest `weights.json` names, or of its adapter.
+
+    None for an adapter where there is none: a file by itself is whole.
+    """
     path = Path(spec["weights"])
     if path.name != "weights.json":
-        return path
-    return path.parent / json.loads(path.read_text())["weights"]
+        return path if which == "weights" else None
+    named = json.loads(path.read_text()).get(which)
+    return named and path.parent / named
 
 
 def _transformers(spec):
+    import transformers
     from transformers import AutoConfig, AutoModel
 
     if spec.get("remote_code"):
         return _remote(spec)
+    family = getattr(transformers, spec["model"] or "AutoModel")
     if spec["weights"] == "random":
-        model = AutoModel.from_config(AutoConfig.for_model(**spec["arguments"]))
-        return _pooled(Tokens(model), spec)
+        config = AutoConfig.for_model(**spec["arguments"])
+        model = family(config) if spec["model"] else AutoModel.from_config(config)
+        return _pooled(model, spec)
     path = weights_file(spec)
     folder = path if path.is_dir() else path.parent
     if path.is_file():
@@ -297,9 +242,10 @@ def _transformers(spec):
     theirs, file = {}, folder / "config.json"
     if file.is_file():
         theirs = json.loads(file.read_text(encoding="utf-8"))
+        theirs = theirs.get("vision_config", theirs)
     theirs = {key: theirs[key] for key in theirs if key not in ("model_type", "auto_map")}
     try:
-        model, told = AutoModel.from_pretrained(
+        model, told = family.from_pretrained(
             folder,
             config=AutoConfig.for_model(**spec["arguments"] | theirs),
             output_loading_info=True,
@@ -316,17 +262,24 @@ def _transformers(spec):
             f"{folder}: the weights don't fit a {type(model).__name__}: {sorted(lacking)[0]} is "
             f"wrong or missing, and {len(lacking) - 1} more; get them again."
         )
-    return _pooled(Tokens(model), spec)
+    return _pooled(model, spec)
 
 
-def _pooled(trunk, spec):
-    pools = {"token": lambda trunk: trunk, "token+avg": TokenAndMean}
+# of models whose image is no token
+OUTPUTS = {"siglip_vision_model": "pooler_output", "clip_vision_model": "image_embeds"}
+
+
+def _pooled(model, spec):
+    only = OUTPUTS.get(model.config.model_type)
+    pools = {"token": Tokens, "token+avg": lambda model: TokenAndMean(Tokens(model))}
+    if only:
+        pools = {only: partial(Output, name=only)}
     if spec["pooling"] not in pools:
         raise InputError(
-            f"config: encoders: a model of transformers has no pooling '{spec['pooling']}'; choose "
-            f"from {', '.join(pools)}."
+            f"config: encoders: a {type(model).__name__} has no pooling '{spec['pooling']}'; "
+            f"choose from {', '.join(pools)}."
         )
-    return pools[spec["pooling"]](trunk)
+    return pools[spec["pooling"]](model)
 
 
 def _remote(spec):
@@ -340,7 +293,9 @@ def _remote(spec):
         )
     folder = weights_file(spec).parent
     model = AutoModel.from_pretrained(folder, trust_remote_code=True, local_files_only=True)
-    model.forward = getattr(model, spec.get("method", "forward"))
+    if "method" not in spec:
+        return _pooled(model, spec)
+    model.forward = getattr(model, spec["method"])
     return model
 
 

@@ -1,12 +1,13 @@
 """Files of weights: where they are, fetched from the hub, and what they are known by."""
 
+import hashlib
 import json
 from pathlib import Path
 
 from spotrank.base import provenance
 from spotrank.base.store import InputError, whole
 from spotrank.cohorts import hub
-from spotrank.encoders.registry import WEIGHTS, from_hub
+from spotrank.encoders.registry import WEIGHTS, from_hub, rows
 
 FILES = ("model.safetensors", "pytorch_model.bin")
 
@@ -15,7 +16,8 @@ def places(spec, pauses=hub.PAUSES):
     """`{hub.File: path}` of a spec's files, weights first, beside its manifest.
 
     They are of the commit that the revision names now; for transformers, config and code are among
-    them. `InputError` if the hub has no weights of that name. pauses: see `hub`.
+    them, for an adapter the weights of its `base` are the second. `InputError` if the hub has no
+    weights of that name. pauses: see `hub`.
     """
     repo, kind = spec["repo"], spec["kind"]
     commit = hub.commit_of(repo, kind, spec["revision"], pauses)
@@ -33,6 +35,8 @@ def places(spec, pauses=hub.PAUSES):
         beside = [name for name in top if name == "config.json" or name.endswith(".py")]
         files += hub.files(repo, kind, commit, beside, pauses).values()
     folder = WEIGHTS / spec["encoder"] / spec["revision"]
+    if "base" in spec:
+        files += places(rows()[spec["base"]], pauses)
     return {file: folder / Path(file.name).name for file in files}
 
 
@@ -50,14 +54,19 @@ def fetch(row, manifest):
     files = places(row)
     for file, path in files.items():
         hub.download(file, path)
-    weights, path = next(iter(files.items()))
+    first, *others = files
     about = {
-        "repo": weights.repo,
-        "commit": weights.commit,
-        "weights": path.name,
-        "sha256": provenance.stamp(path)["sha256"],
+        "repo": first.repo,
+        "commit": first.commit,
+        "weights": files[first].name,
+        "sha256": provenance.stamp(files[first])["sha256"],
         "files": {file.name: file.digest for file in files},
     }
+    if "base" in row:
+        base = files[others[0]]
+        both = about["sha256"] + provenance.stamp(base)["sha256"]
+        about |= {"weights": base.name, "adapter": files[first].name}
+        about["sha256"] = hashlib.sha256(both.encode()).hexdigest()
     with whole(manifest) as path:
         path.write_text(json.dumps(about, indent=1))
 

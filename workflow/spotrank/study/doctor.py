@@ -99,17 +99,19 @@ def encoders_table(specs, patches):
 
 def _asked(spec):
     """What the hub says of weights: access, where they are, GB, and sentences of what to do."""
-    access, to_do = hub.access(spec["repo"], spec["kind"]), []
-    if access != "granted":
-        access, to_do = "not granted", [access]
+    rows = [spec, registry.rows()[spec["base"]]] if "base" in spec else [spec]
+    asked = [hub.access(row["repo"], row["kind"]) for row in rows]
+    to_do = [said for said in asked if said != "granted"]
+    access = "not granted" if to_do else "granted"
     try:
-        file = next(iter(weights.places(spec, hub.FEW)))
+        files = weights.places(spec, hub.FEW)
     except hub.Away:
         raise
     except InputError as error:
         return access, "out of reach", None, [*to_do, str(error)]
-    cached = hub.cached(file.repo, file.kind, file.commit, file.name)
-    return access, "in the hub's cache" if cached else "to download", file.size / 1e9, to_do
+    cached = all(hub.cached(file.repo, file.kind, file.commit, file.name) for file in files)
+    size = sum(file.size for file in files) / 1e9
+    return access, "in the hub's cache" if cached else "to download", size, to_do
 
 
 def _unfit(spec):
