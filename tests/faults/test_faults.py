@@ -33,6 +33,7 @@ LOT = "fit/sim/leave_one_patient_out/fold0.json"
 LOTS = {"weights": f"results/small/lots/{LOT}", "scores": f"results/small/lots/score/{LOT}"}
 LOTS["predictions"] = LOTS["weights"]
 LOTS["embeddings"] = "results/small/lots/embed/sim/stain_statistics-0.json"
+LOTS["panel"] = "results/small/lots/panel/sim/leave_one_patient_out/0.json"
 
 PAYLOAD = {"spots": "X/data", "embeddings": "embeddings", "predictions": "predictions"}
 
@@ -126,16 +127,15 @@ def spoilt(path, kind, spoil):
     path.write_bytes(content)
 
 
-@pytest.mark.parametrize("kind", ["spots", "panel"])
-def test_spoiled_cache(finished, copy, kind):
+def test_spoiled_cache(finished, copy):
     """A cached file that changed is refused, by name; once it is deleted it is made again."""
-    path = copy / OUTPUTS[kind]
+    path = copy / OUTPUTS["spots"]
     for spoil in ("truncated", "flipped"):
-        shutil.copyfile(finished / OUTPUTS[kind], path)
-        spoilt(path, kind, spoil)
+        shutil.copyfile(finished / OUTPUTS["spots"], path)
+        spoilt(path, "spots", spoil)
         printed, code = snakemake(copy, SMALL, "tables")
         assert code == 1, spoil
-        assert re.search(rf"{OUTPUTS[kind]}:? .*delete it and run again", printed)
+        assert re.search(rf"{OUTPUTS['spots']}:? .*delete it and run again", printed)
         assert "Traceback" not in printed
     path.unlink()
     printed, code = snakemake(copy, SMALL, "tables")
@@ -154,12 +154,31 @@ def test_spoiled_embeddings(finished, copy, spoil):
     assert tables(copy) == tables(finished)
 
 
+@pytest.mark.parametrize("spoil", ["truncated", "flipped", "deleted"])
+def test_spoiled_panel(finished, copy, spoil):
+    """It is made again, and what rests on it; the other fold's stands."""
+    path, stages = copy / OUTPUTS["panel"], ("panels", "fits", "scores")
+    before = written(copy, *stages)
+    path.unlink() if spoil == "deleted" else spoilt(path, "panel", spoil)
+    printed, code = snakemake(copy, SMALL, "tables")
+    assert code == 0, printed
+    after = written(copy, *stages)
+    assert after.keys() == before.keys()
+    assert (
+        path.read_text().partition("#")[0]
+        == ((finished / OUTPUTS["panel"]).read_text().partition("#")[0])
+    )
+    assert all((before[own] != after[own]) == ("fold0" in str(own)) for own in after)
+    assert tables(copy) == tables(finished)
+
+
 def written(folder, *stages):
     """When each file was; a number of inode would be taken again."""
     return {
         path: path.stat().st_mtime_ns
         for stage in stages
-        for path in (folder / "results/small" / stage).rglob("fold*/*")
+        for path in (folder / "results/small" / stage).rglob("*")
+        if path.is_file()
     }
 
 

@@ -13,6 +13,7 @@ from spotrank.base.store import InputError, whole
 from spotrank.study import cost, lots
 from spotrank.study.study import Study
 
+SPLIT = "leave_one_patient_out"
 HEADS = ["linear", "ridge", "hest_bench", "low_rank", "finetune"]
 
 
@@ -40,8 +41,8 @@ def test_every_cell_is_in_one_lot(patients, heads, floors):
     found = lots.Lots(study)
     cells = [tuple(cell.values()) for own in found.of.values() for cell in own]
     assert sorted(cells) == sorted(tuple(cell.values()) for cell in study.cells)
-    assert [chain[-1] for chain in found.chains] == [found.scores(key) for key in found.of]
-    made = {*found.list_of.values(), *map(found.fits, found.of)}
+    assert [chain[-1] for chain in found.chains[::2]] == [found.scores(key) for key in found.of]
+    made = {*found.list_of.values(), *found.list_of_panel.values(), *map(found.fits, found.of)}
     assert {path for *chain, _ in found.chains for path in chain} <= made
     for (stage, cohort, split, name), own in found.of.items():
         assert {(cell["cohort"], cell["split"]) for cell in own} == {(cohort, split)}
@@ -56,11 +57,30 @@ def test_ridges_of_all_folds_make_a_lot():
     assert len(own) == 3 * 2 * 2  # folds, panels, heads
 
 
+def test_a_panel_is_in_one_lot_of_its_split():
+    """As are lists of auxiliary genes."""
+    auxiliary = {"auxiliary": ["none", {"auxiliary": "dkgsb", "number": 10}], "heads": ["low_rank"]}
+    study = Study(config(3, [], ["nearest"]) | auxiliary)
+    found = lots.Lots(study)
+    assert [place for *place, _ in found.panels] == [["a", SPLIT], ["b", SPLIT]]
+    for (cohort, split, _), own in found.panels.items():
+        names = ["variance-5", "variance-10", study.ranking(list(study.auxiliary)[1], "variance-5")]
+        wanted = [(cohort, split, name, fold) for name in names for fold in range(3)]
+        assert sorted(own) == sorted(wanted)
+    of_fold = found.chosen(("a", SPLIT, "0"))
+    mine = [chain for chain in found.chains if of_fold in chain]
+    assert {chain[-1] for chain in mine} == {found.scores(key) for key in found.of if key[1] == "a"}
+    assert not any("/embed/" in path for chain in mine for path in chain)
+
+
 def test_what_takes_long_comes_alone(monkeypatch):
     study = Study(config(2, ["linear"], []))
-    together = len(lots.Lots(study).of)
+    found = lots.Lots(study)
+    together, panels = len(found.of), len(found.panels)
     monkeypatch.setattr(cost, "SECONDS", cost.LEAST)
-    assert len(lots.Lots(study).of) == len(study.cells) > together
+    found = lots.Lots(study)
+    assert len(found.of) == len(study.cells) > together
+    assert len(found.panels) == len(study.cells) / 2 > panels == 2  # of two encoders
 
 
 def encoders(*names, **options):

@@ -272,10 +272,10 @@ def test_second_run_has_nothing_to_do(finished):
         ),
         ({"floors": ["depth"]}, {"floor": 2, "score": 2}, ["panel", "embed", "fit"]),
         ({"floors": []}, {"tables": 1}, ["score"]),
-        ({"spots": {"min_genes": 30}}, {"pair": 3, "panel": 2, "fit": 2}, ["simulate", "embed"]),
+        ({"spots": {"min_genes": 30}}, {"pair": 3, "panel": 1, "fit": 2}, ["simulate", "embed"]),
         (
             {"genes": {"number": 5}},
-            {"panel": 2, "fit": 2, "floor": 2},
+            {"panel": 1, "fit": 2, "floor": 2},
             ["simulate", "pair", "embed"],
         ),
         ({"patches": {"um_per_px": 0.6}}, {"pair": 3, "embed": 1, "fit": 2}, ["simulate"]),

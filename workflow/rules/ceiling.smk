@@ -25,11 +25,12 @@ rule ceiling:
 use rule ceiling as ceiling_of_panel with:
     input:
         spots="results/spots/{cohort}/{sample}.h5ad",
-        panel=panel_of,
+        panel=lambda wildcards: in_list(panel_of(wildcards)),
     output:
         f"results/{study.name}/ceilings/{{cohort}}/{{split}}/{{panel}}/fold{{fold}}/{{sample}}.parquet",
     log:
         f"logs/{study.name}/ceiling/{{cohort}}/{{split}}/{{panel}}/fold{{fold}}/{{sample}}.log",
     params:
+        panel=panel_of,
         scaling="panel",
         numbers=numbers("ceiling"),

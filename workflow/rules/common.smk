@@ -26,6 +26,7 @@ from spotrank.study import cost, floors, given, plans, prediction, settings, uni
 from spotrank.study.files import Files
 from spotrank.study.lots import Lots
 from spotrank.study.made_by import MadeBy
+from spotrank.study.panels import PANEL
 from spotrank.study.study import CELL, Study
 
 folder_of_runs = config.pop("folder", None)  # no part of a study: `snakemake samples` looks there
@@ -47,7 +48,7 @@ lots = Lots(study)
 list_of = {
     files.embeddings(cohort, encoder, sample): path
     for (cohort, sample, encoder), path in lots.list_of.items()
-}
+} | {files.panel(*one): path for one, path in lots.list_of_panel.items()}
 if workflow.is_main_process:
     lot.forget(lots.chains, f"results/{study.name}/provenance.json")
     logger.info(cost.in_words(study))
@@ -192,7 +193,13 @@ def panel_of(wildcards):
     """The panel of a fold, or of the final model that it tests."""
     if "final" in fold_of(wildcards):
         return of_final(wildcards, rules.panel_of_all.output)
-    return expand(rules.panel.output, **wildcards)
+    return [files.panel(*(wildcards[key] for key in PANEL))]
+
+
+def file_of_panel(wildcards):
+    """The file that names a panel's genes, or ranks them, if there is one."""
+    chosen = study.gene_list(wildcards.cohort, wildcards.panel)
+    return [chosen[key] for key in ("file", "ranking") if key in chosen]
 
 
 def ceilings_of(wildcards):
@@ -266,6 +273,23 @@ def embeddings_of(cohort, lot):
     ]
 
 
+@cache
+def panels_of(*key):
+    """As `fits_of`, of the panels of a lot."""
+    panels = [dict(zip(PANEL, one, strict=True)) for one in lots.panels[key]]
+    return [
+        {
+            "input": {
+                "spots": spots_of()(Wildcards(fromdict=panel)),
+                "file": file_of_panel(Wildcards(fromdict=panel)),
+            },
+            "output": {"panel": files.panel(**panel)},
+            "made_by": made_by.panel(**panel),
+        }
+        for panel in panels
+    ]
+
+
 def encoders_of(cohort, lot):
     """`{encoder: its entry}` of a lot of embeddings."""
     encoders = dict.fromkeys(encoder for _, encoder in lots.embedded[cohort, lot])
@@ -298,20 +322,21 @@ def together(things):
 
 
 def in_lists(given):
-    """Input files by name, each once, lists in place of embeddings that lots make."""
-    return {
-        name: list(dict.fromkeys(list_of.get(path, path) for path in paths))
-        for name, paths in given.items()
-    }
+    """`in_list` of input files by name."""
+    return {name: in_list(paths) for name, paths in given.items()}
+
+
+def in_list(paths):
+    """Input files, each once, lists in place of those that lots make."""
+    return list(dict.fromkeys(list_of.get(path, path) for path in paths))
 
 
 def input_of_fit(cell):
     """Input files of a fit by name."""
     return {
         **features_of(cell),
+        **genes_of(cell),
         "spots": spots_of("train", "validation", "test")(cell),
-        "panel": [rules.panel.output[0].format(**cell)],
-        "ranking": expand(ranking_of(cell), **cell),
     }
 
 
@@ -395,11 +420,14 @@ def features(cohort, encoder, on_patches, samples):
     }
 
 
-def ranking_of(wildcards, panels=None):
-    """List that auxiliary genes are taken from, if any; panels: where lists are, a fold's."""
-    ranking = study.ranking(wildcards.auxiliary, wildcards.panel)
-    panels = panels or rules.panel.output
-    return expand(panels, panel=ranking, allow_missing=True) if ranking else []
+def genes_of(wildcards):
+    """The panel of a fit, and the list that auxiliary genes are taken from, if any."""
+    names = {
+        "panel": wildcards.panel,
+        "ranking": study.ranking(wildcards.auxiliary, wildcards.panel),
+    }
+    place, fold = (wildcards.cohort, wildcards.split), wildcards.get("fold")
+    return {key: [files.panel(*place, name, fold)] if name else [] for key, name in names.items()}
 
 
 def named_of_bundle(wildcards):

@@ -3,19 +3,30 @@ FINAL = (
 )
 
 
-use rule panel as panel_of_all with:
+rule panel_of_all:
+    input:
+        spots=spots_of(),
+        file=file_of_panel,
     output:
-        f"results/{study.name}/panels/{{cohort}}/{{split}}/{{panel}}/all.tsv",
+        files.panel("{cohort}", "{split}", "{panel}"),
     log:
-        f"logs/{study.name}/panel/{{cohort}}/{{split}}/{{panel}}/all.log",
+        f"logs/{study.name}/panel_of_all/{{cohort}}/{{split}}/{{panel}}.log",
+    conda:
+        "../../envs/data.yaml"
+    resources:
+        mem_mb=memory(2000, 20),
+        runtime=minutes(30),
+    params:
+        panel=lambda wildcards: made_by.panel(**wildcards),
+    script:
+        "../scripts/panel_of_all.py"
 
 
 rule final:
     input:
         unpack(lambda wildcards: in_lists(features_of(wildcards))),
+        unpack(genes_of),
         spots=spots_of(),
-        panel=rules.panel_of_all.output,
-        ranking=lambda wildcards: ranking_of(wildcards, rules.panel_of_all.output),
         lots=lambda wildcards: lists_of_fits(folds_of(wildcards)),
     output:
         f"{FINAL}/model.safetensors",

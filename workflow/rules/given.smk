@@ -3,7 +3,7 @@ rule given:
     input:
         files=lambda wildcards: given.files(study, wildcards.cohort, samples_of(wildcards, "test")),
         spots=spots_of("test"),
-        panel=panel_of,
+        panel=lambda wildcards: in_list(panel_of(wildcards)),
     output:
         PREDICTIONS,
     log:
@@ -17,6 +17,7 @@ rule given:
         mem_mb=memory(2000, 20, "spots"),
         runtime=minutes(60),
     params:
+        panel=panel_of,
         given=lambda wildcards: made_by.given(**wildcards),
     script:
         "../scripts/given.py"

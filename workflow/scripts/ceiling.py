@@ -15,8 +15,8 @@ with job(snakemake.log[0]):
 
     began, given, params = provenance.now(), snakemake.input, dict(snakemake.params.items())
     spots, parents = read_h5ad(given.spots), [provenance.read(given.spots)]
-    if "panel" in given.keys():  # noqa: SIM118 (a list with names)
-        genes, of_panel = panel.load(given.panel[0])
+    for path in params.pop("panel", []):
+        genes, of_panel = panel.load(path)
         spots = spots[:, [gene for gene in genes if gene in spots.var_names]]
         parents = [*parents, of_panel]
     total = expression.total(spots.X, spots.obs["library"].to_numpy(), params["scaling"])

@@ -14,7 +14,7 @@ with job(snakemake.log[0]):
     from spotrank.genes import panel
 
     began, params, output = provenance.now(), snakemake.params.given, snakemake.output[0]
-    genes, of_panel = panel.load(snakemake.input.panel[0])
+    genes, of_panel = panel.load(snakemake.params.panel[0])
     spots = dict(zip(params["samples"], map(read_h5ad, snakemake.input.spots), strict=True))
     tested = given.tested(params["fold"], params["gap_um"], spots)
     tools, files = list(params["predictions"]), snakemake.input.files

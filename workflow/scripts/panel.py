@@ -1,32 +1,30 @@
-"""Choose the genes of one fold."""
+"""Choose the genes of the folds of a lot, each sample read once."""
 
 from spotrank.base.store import job, whole
 
 with job(snakemake.log[0]):
-    from spotrank.base import provenance
+    from functools import cache
+
+    from spotrank.base import lot, provenance
     from spotrank.base.store import read_h5ad
     from spotrank.genes import panel
-    from spotrank.spots import features
 
-    began, params, output = provenance.now(), snakemake.params, snakemake.output[0]
-    spots = dict(zip(params.samples, map(read_h5ad, snakemake.input.spots), strict=True))
-    all_genes = {sample: adata.var_names for sample, adata in spots.items()}
-    features.check_kinds(all_genes, f"cohorts.{snakemake.wildcards.cohort}")
-    features.check_shared(all_genes, f"cohorts.{snakemake.wildcards.cohort}")
-    if "file" in params.panel:
-        genes = panel.from_file(params.panel["file"], all_genes)
-    elif "ranking" in params.panel:
-        genes = panel.ranking_from_file(params.panel["ranking"], all_genes)
-    else:
-        genes = panel.choose(
-            panel.looked_at(
-                spots, params.fold, params.panel["samples"], params.gap_um, params.min_spots
-            ),
-            params.panel["selection"],
-            params.panel["number"],
-            all_genes,
-        )
-    parents = map(provenance.read, snakemake.input.spots)
-    record = provenance.record("panel", output, snakemake.input.file, began, parents)
-    with whole(output) as path:
-        panel.save(genes, path, record)
+    seen, read, record_of = {}, cache(read_h5ad), cache(provenance.read)
+
+    def is_kept(thing):
+        own = panel.load(thing["output"]["panel"])[1]
+        asked = {f"panel {key}": value for key, value in thing["made_by"].items()}
+        parents = map(record_of, thing["input"]["spots"])
+        return not provenance.differences(own, provenance.digests(asked), parents, seen)
+
+    def make(thing):
+        began, params, output = provenance.now(), thing["made_by"], thing["output"]["panel"]
+        paths, files = thing["input"]["spots"], thing["input"]["file"]
+        spots = dict(zip(params["samples"], map(read, paths), strict=True))
+        genes = panel.of_fold(params, spots, snakemake.wildcards.cohort)
+        parents = map(record_of, paths)
+        record = provenance.record("panel", output, files, began, parents, params)
+        with whole(output) as path:
+            panel.save(genes, path, record)
+
+    lot.make(snakemake.output[0], snakemake.params.panels, is_kept, make)

@@ -11,9 +11,28 @@ import pandas as pd
 from spotrank.base.store import InputError, damaged, in_a_line, read_text
 from spotrank.base.words import nearest
 from spotrank.genes.selections import SELECTIONS
+from spotrank.spots import features
 from spotrank.spots.split import parts
 
 RECORD = "# record "  # before the record in a panel's file
+
+
+def of_fold(of, spots, cohort):
+    """The genes of a fold: a DataFrame `gene, score`, the best first.
+
+    of: what decides them, see `made_by.panel`; spots: `{sample: AnnData of pair}` of all samples
+    that the fold may look at. Raises `InputError` where they can't be compared, and as those below.
+    """
+    all_genes = {sample: adata.var_names for sample, adata in spots.items()}
+    features.check_kinds(all_genes, f"cohorts.{cohort}")
+    features.check_shared(all_genes, f"cohorts.{cohort}")
+    genes = of["genes"]
+    if "file" in genes:
+        return from_file(genes["file"], all_genes)
+    if "ranking" in genes:
+        return ranking_from_file(genes["ranking"], all_genes)
+    seen = looked_at(spots, of["fold"], genes["samples"], of["gap_um"], of["min_spots"])
+    return choose(seen, genes["selection"], genes["number"], all_genes)
 
 
 def looked_at(spots, fold, samples, gap, min_spots):

@@ -13,6 +13,7 @@ START = 15  # seconds until a job computes: imports, weights
 SECONDS = 600  # that the things of a lot take together
 LEAST = 5  # seconds of a thing of a lot: its files are read and written, a cell is scored
 SAMPLES = 8  # that a job embeds at most, so that cores and machines share what there is
+CHOICE = 3e-4  # seconds a spot, to choose genes by those of a fold
 STEP = 1e-3  # seconds of one step of training of one run, when others train beside it
 
 

@@ -73,6 +73,11 @@ class Files:
             for sample in fold["test"]
         }
 
+    def panel(self, cohort, split, panel, fold=None):
+        """Path of the genes of a fold, or of a final model."""
+        file = "all" if fold is None else f"fold{fold}"
+        return f"results/{self.study.name}/panels/{cohort}/{split}/{panel}/{file}.tsv"
+
     def of_fit(self, name, **cell):
         """Path of a file of a fit, such as 'scores/scores.parquet'."""
         stage, file = name.split("/")

@@ -39,6 +39,20 @@ class MadeBy:
             made_by |= {"weights_bytes": stat.st_size, "weights_modified": stat.st_mtime}
         return made_by | registry.decides(entry)
 
+    def panel(self, cohort, split, panel, fold=None):
+        """Everything that decides the genes of a fold, or of a final model, but the data."""
+        of_fold = of_all(self.study.samples[cohort].index)
+        if fold is not None:
+            of_fold = self.study.plans[cohort, split][fold]
+        return {
+            "genes": self.study.gene_list(cohort, panel),
+            "samples": plans.samples_seen(self.study, cohort, of_fold),
+            "fold": of_fold,
+            "gap_um": self.study.gap_um,
+            "min_spots": self.study.config["spots"]["min_spots"],
+            "numbers": numbers("panel"),
+        }
+
     def fit(self, cohort, split, encoder, panel, head, auxiliary, fold):
         """Everything that decides a fit but the data themselves."""
         of_fold = self.study.plans[cohort, split][int(fold)]
