@@ -1,8 +1,7 @@
 """What a fit costs, by runs, spots, features and genes; where the time goes; what the floor is.
 
 Run by `make bench`, on made-up counts; every case in a process of its own, whose peak memory is
-told. Ratios are of one machine in one run; the times are of what else the machine does, too. First,
-on real sections, a run beside the published procedure, one run at a time.
+told. Ratios are of one machine in one run; the times are of what else the machine does, too.
 """
 
 import multiprocessing
@@ -16,11 +15,10 @@ import numpy as np
 import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "workflow"))
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "real"))
 
 from spotrank.fitting import fit
-from spotrank.fitting.batches import SPOTS_AT_A_TIME, Side, Spots
-from spotrank.fitting.losses import LOSSES, Batch
+from spotrank.fitting.batches import SPOTS_AT_A_TIME, Spots
+from spotrank.fitting.losses import LOSSES
 from spotrank.scoring import score
 
 SEVEN = [
@@ -35,7 +33,6 @@ TRAINING = {
     "standardise": True,
     "batches": "random",
 }
-RELEASED = {"strank_pair": {"entropy": True}, "margin_rank": {"n_permutations": 32}}
 OFFICIAL = {"spots": 454, "features": 536, "genes": 50}  # of the published run on four sections
 KINDS = {
     "matrix products": ("bmm", "baddbmm", "matmul"),
@@ -83,72 +80,6 @@ def alone(function, *arguments, **options):
     """Call in a process of its own."""
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         return pool.apply(function, arguments, options)
-
-
-def plain(train, validation, name, epochs):
-    """Train one run as published: PyTorch's own layer, optimiser and loader; margin_rank with the
-    pairs that were released. Stops and evaluates as we do."""
-
-    def batch(side, spots):
-        return Batch(
-            **side.of(spots[None], 1),
-            n_tissues=len(side.slides),
-            uniform=lambda k: torch.rand(1, k, len(spots)),
-            log_theta=log_theta,
-        )
-
-    def loss(side, spots):
-        score = layer(side.x[spots])[None]
-        return LOSSES[name](score, batch(side, spots), **RELEASED.get(name, {})).mean()
-
-    layer = torch.nn.Linear(train.x.shape[1], train.counts.shape[1])
-    log_theta = torch.zeros(1, train.counts.shape[1], requires_grad=True)
-    optimiser = torch.optim.AdamW([*layer.parameters(), log_theta], lr=5e-5)
-    loader = torch.utils.data.DataLoader(torch.arange(len(train)), 256, shuffle=True)
-    for _ in range(epochs):
-        for spots in loader:
-            optimiser.zero_grad()
-            loss(train, spots).backward()
-            optimiser.step()
-        with torch.no_grad():
-            loss(validation, torch.arange(len(validation)))
-
-
-def official(folder, her2st):
-    """CPU seconds a run of each loss: all of five seeds together, and as published, one alone."""
-    from test_her2st import PUBLISHED, official, paired
-
-    torch.set_num_threads(1)
-    train, validation, _ = official(paired(her2st), her2st, folder)
-    losses = {name: (name, {}) for name in SEVEN}
-    losses["strank_pair"] = "strank_pair", RELEASED["strank_pair"]
-    arguments = train, validation, losses, [0, 1, 2, 3, 4], ("linear", {})
-    fit.fit(*arguments, PUBLISHED | {"max_epochs": 2}, "panel")  # imports
-    begun = time.process_time()
-    runs, _, _ = fit.fit(*arguments, PUBLISHED, "panel")
-    ours = (time.process_time() - begun) / len(runs)
-    sides = [Side(own, own.x, None, "panel", 1, "cpu") for own in (train, validation)]
-    theirs = {}
-    for name, epochs in runs.groupby("loss")["epochs"].mean().items():
-        plain(*sides, name, 2)
-        begun = time.process_time()
-        plain(*sides, name, 20)
-        theirs[name] = (time.process_time() - begun) / 20 * epochs
-    return ours, theirs
-
-
-def beside_published():
-    shared = Path(__file__).resolve().parents[3] / "shared"
-    folder, her2st = shared / "reference/official_run", shared / "data/her2st"
-    if missing := [path for path in (folder, her2st) if not path.exists()]:
-        print(f"not beside the published procedure: {missing[0].name} is not here")
-        return
-    ours, theirs = alone(official, folder, her2st)
-    mean = np.mean(list(theirs.values()))
-    print(f"a linear head on four real sections, one thread, CPU seconds a run: {ours:.2f} of "
-          f"seven losses × five seeds together; {mean:.1f} by PyTorch's own loop, one run alone, "
-          f"{mean / ours:.1f} times as much")  # fmt: skip
-    print("  " + ", ".join(f"{name} {own:.1f}" for name, own in theirs.items()))
 
 
 def by_runs():
@@ -272,7 +203,6 @@ def scoring():
 
 
 if __name__ == "__main__":
-    beside_published()
     by_runs()
     profile()
     by_size()
