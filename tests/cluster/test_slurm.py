@@ -36,7 +36,7 @@ SITE = {  # as docs/cluster.md shows it, but for the first line, which saves the
 TABLES = "results/small/tables"
 SUMMARY = f"{TABLES}/summary.tsv"
 FITS = "results/small/fits/*/*/*/*/*/*"
-PANELS = "results/small/panels/*/*/*"
+CEILING = "results/ceilings/sim/library/SIM1.parquet"
 
 pytestmark = pytest.mark.skipif(
     os.getuid() != 0 or not all(map(shutil.which, PROGRAMS)),
@@ -167,12 +167,13 @@ def test_a_cancelled_job_is_tried_again_with_more(local, submitted, users, tmp_p
 
 def test_failed_jobs_are_reported_and_a_killed_run_goes_on(local, submitted, users, tmp_path):
     """One job over its memory, one over its time; then the head process is killed."""
-    folder = spoiled(submitted[0], tmp_path, f"{FITS}/*/*", f"{PANELS}/fold1.tsv")
+    folder = spoiled(submitted[0], tmp_path, f"{FITS}/*/*", CEILING)
     done = {job["JobId"] for job in slurm_jobs(users)}
-    too_little = SITE["set-resources"] | {"panel": {"mem_mb": 30}}
+    too_little = SITE["set-resources"] | {"ceiling": {"mem_mb": 30}}
     options = [*profiles(folder, **{"set-resources": too_little}), "--retries", "0", SUMMARY]
     run = start(folder, STUDY, *options, env=users)
-    hanging = running_fit(users, done)["JobId"]
+    fit = running_fit(users, done)
+    hanging, fold = fit["JobId"], re.search(r"fold\d", fit["Comment"])[0]
     for pid in pids_of(users, hanging):
         with suppress(ProcessLookupError):
             os.kill(int(pid), signal.SIGSTOP)
@@ -180,12 +181,12 @@ def test_failed_jobs_are_reported_and_a_killed_run_goes_on(local, submitted, use
     printed, code = finish(run)
     assert code == 1
     new = [job for job in slurm_jobs(users) if job["JobId"] not in done]
-    greedy = next(job["JobId"] for job in new if job["rule"] == "panel")
+    greedy = next(job["JobId"] for job in new if job["rule"] == "ceiling")
     for job, reason in ((hanging, "DUE TO TIME LIMIT"), (greedy, "exceeded memory limit")):
         assert f"SLURM-job '{job}' failed" in printed
         log = re.search(rf"log: logs/\S+, (\S+/{job}.log)", printed)[1]
         assert reason in Path(log).read_text()
-    left = [*folder.glob(f"{FITS}/*/*"), *folder.glob(f"{PANELS}/fold1.tsv")]
+    left = [*folder.glob(f"{FITS}/{fold}/*"), *folder.glob(CEILING)]
     assert not [path for path in left if "floor" not in path.parts]  # which asks for no GPU
 
     done = {job["JobId"] for job in slurm_jobs(users)}
