@@ -64,16 +64,16 @@ class Grid:
         """Scores of the active runs in training; spots: indices `(seeds, n)`."""
         scores = []
         for own, seed, of_seed in zip(spots, self.seeds, self.of_seeds(parameters), strict=True):
-            seen = side.slide_of(own)[0] if self.head.slides else own
+            seen, rows = self._seen(side, own)
             around = surroundings.keyword(side.around, seen)
             x, place = rows_of(side.x, seen), rows_of(side.place, seen)
             score = self.head.score(of_seed, x, place, self.order[seed], **around)
-            scores.append(self._of(score, side, own))
+            scores.append(_of(score, rows))
         return torch.cat(scores)
 
-    def _of(self, score, side, spots):
-        """The scores of a batch's spots, of those `(runs, n_seen, n_genes)` that the head saw."""
-        return score.index_select(1, side.slide_of(spots)[1]) if self.head.slides else score
+    def _seen(self, side, spots):
+        """The spots that the head sees, and where a batch's stand among them, if there are more."""
+        return side.slide_of(spots) if self.head.slides else (spots, None)
 
     def batches_of(self, side, spots):
         """What each loss sees of `spots`, indices `(seeds, n)` or a slice: `{label: Batch}`."""
@@ -134,7 +134,7 @@ class Grid:
         gradient, mean = self.gradient(score, side, spots)
         scores, gradients = [score], [gradient]
         for own, of_loss, of_distance in self.head.asides():
-            own = self._of(own, side, spots[0])
+            own = _of(own, self._seen(side, spots[0])[1])
             pull = 2 * (own - score).detach() / score[0].numel()
             gradients.append(of_loss * self.gradient(own, side, spots)[0] + of_distance * pull)
             scores.append(own)
@@ -202,3 +202,8 @@ class Grid:
         self.optimiser.keep(rows)
         if rows.any():
             self._go_on(self.active[rows])
+
+
+def _of(score, rows):
+    """The scores of a batch's spots, of those `(runs, n_seen, n_genes)` that the head saw."""
+    return score if rows is None else score.index_select(1, rows)
