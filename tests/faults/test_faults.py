@@ -8,6 +8,7 @@ import subprocess
 import time
 from contextlib import contextmanager
 
+import anndata
 import h5py
 import numpy as np
 import pyarrow.parquet as pq
@@ -33,6 +34,7 @@ LOT = "fit/sim/leave_one_patient_out/fold0.json"
 LOTS = {"weights": f"results/small/lots/{LOT}", "scores": f"results/small/lots/score/{LOT}"}
 LOTS["predictions"] = LOTS["weights"]
 LOTS["embeddings"] = "results/small/lots/embed/sim/stain_statistics-0.json"
+LOTS["spots"] = "results/small/lots/pair/sim/0.json"
 LOTS["panel"] = "results/small/lots/panel/sim/leave_one_patient_out/0.json"
 
 PAYLOAD = {"spots": "X/data", "embeddings": "embeddings", "predictions": "predictions"}
@@ -80,7 +82,7 @@ def test_disk_full(copy, kind):
 def test_unwritable_folder(copy):
     output = copy / OUTPUTS["spots"]
     with mounted(output.parent, "ro"):
-        printed, code = snakemake(copy, SMALL, "--force", OUTPUTS["spots"])
+        printed, code = snakemake(copy, SMALL, "--force", LOTS["spots"])
     assert code == 1
     assert "Read-only file system" in printed
 
@@ -127,20 +129,24 @@ def spoilt(path, kind, spoil):
     path.write_bytes(content)
 
 
-def test_spoiled_cache(finished, copy):
-    """A cached file that changed is refused, by name; once it is deleted it is made again."""
+@pytest.mark.parametrize("spoil", ["truncated", "flipped"])
+def test_spoiled_spots(finished, copy, spoil):
+    """They are made again, for their lot is looked at, and so is what rests on them: the ceilings
+    of other samples do not."""
     path = copy / OUTPUTS["spots"]
-    for spoil in ("truncated", "flipped"):
-        shutil.copyfile(finished / OUTPUTS["spots"], path)
-        spoilt(path, "spots", spoil)
-        printed, code = snakemake(copy, SMALL, "tables")
-        assert code == 1, spoil
-        assert re.search(rf"{OUTPUTS['spots']}:? .*delete it and run again", printed)
-        assert "Traceback" not in printed
-    path.unlink()
+    before = ceilings(copy)
+    spoilt(path, "spots", spoil)
     printed, code = snakemake(copy, SMALL, "tables")
     assert code == 0, printed
+    after = ceilings(copy)
+    assert [own for own in after if after[own] != before[own]] == [path.stem]
     assert tables(copy) == tables(finished)
+
+
+def ceilings(folder):
+    """When those of each sample were written."""
+    paths = sorted((folder / "results/ceilings/sim/library").iterdir())
+    return {path.stem: path.stat().st_mtime_ns for path in paths}
 
 
 @pytest.mark.parametrize("spoil", ["truncated", "flipped"])
@@ -242,6 +248,37 @@ def test_a_killed_lot_of_embeddings_goes_on(cohort, tmp_path):
         same = f"results/embeddings/c/test_vit2/{name}.h5"
         for of_one, of_other in zip(*(read(folder / same) for folder in folders), strict=True):
             np.testing.assert_array_equal(of_one, of_other)
+
+
+def test_another_folder_of_older_files(cohort, tmp_path):
+    """A cohort that lies elsewhere now is another, however old its files are."""
+    other = tmp_path / "other"
+    shutil.copytree(cohort, other)
+    for path in other.rglob("SIM1.h5ad"):
+        anndata.read_h5ad(path)[:30].write_h5ad(path)
+    for path in other.rglob("*.*"):
+        os.utime(path, (0, 0))
+    found = []
+    for folder in (cohort, other):
+        own = {"source": "local", "folder": str(folder), "samples": ["SIM1", "SIM3"]}
+        printed, code = snakemake(
+            tmp_path, SMALL | {"cohorts": {"c": own}}, "--until", "pair", "embed"
+        )
+        assert code == 0, printed
+        paths = [*tmp_path.glob("results/spots/c/*"), *tmp_path.glob("results/embeddings/c/*/*")]
+        found.append({path: barcodes(path) for path in paths})
+    before, after = found
+    assert len(before) == 4
+    of_thirty = set(barcodes(other / "st/SIM1.h5ad"))
+    for path, own in before.items():
+        kept = own if path.stem == "SIM3" else [one for one in own if one in of_thirty]
+        assert after[path] == kept
+
+
+def barcodes(path):
+    if path.suffix == ".h5ad":
+        return list(anndata.read_h5ad(path).obs_names)
+    return [own.decode() for own in read(path)[1].ravel()]
 
 
 def read(path):

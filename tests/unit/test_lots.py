@@ -41,9 +41,6 @@ def test_every_cell_is_in_one_lot(patients, heads, floors):
     found = lots.Lots(study)
     cells = [tuple(cell.values()) for own in found.of.values() for cell in own]
     assert sorted(cells) == sorted(tuple(cell.values()) for cell in study.cells)
-    assert [chain[-1] for chain in found.chains[::2]] == [found.scores(key) for key in found.of]
-    made = {*found.list_of.values(), *found.list_of_panel.values(), *map(found.fits, found.of)}
-    assert {path for *chain, _ in found.chains for path in chain} <= made
     for (stage, cohort, split, name), own in found.of.items():
         assert {(cell["cohort"], cell["split"]) for cell in own} == {(cohort, split)}
         assert len({cell["head"] in ("floor", "nearest") for cell in own}) == 1, stage
@@ -62,25 +59,48 @@ def test_a_panel_is_in_one_lot_of_its_split():
     auxiliary = {"auxiliary": ["none", {"auxiliary": "dkgsb", "number": 10}], "heads": ["low_rank"]}
     study = Study(config(3, [], ["nearest"]) | auxiliary)
     found = lots.Lots(study)
-    assert [place for *place, _ in found.panels] == [["a", SPLIT], ["b", SPLIT]]
-    for (cohort, split, _), own in found.panels.items():
-        names = ["variance-5", "variance-10", study.ranking(list(study.auxiliary)[1], "variance-5")]
-        wanted = [(cohort, split, name, fold) for name in names for fold in range(3)]
-        assert sorted(own) == sorted(wanted)
-    of_fold = found.chosen(("a", SPLIT, "0"))
-    mine = [chain for chain in found.chains if of_fold in chain]
-    assert {chain[-1] for chain in mine} == {found.scores(key) for key in found.of if key[1] == "a"}
-    assert not any("/embed/" in path for chain in mine for path in chain)
+    names = ["variance-5", "variance-10", study.ranking(list(study.auxiliary)[1], "variance-5")]
+    panels = found.shared["panel"]
+    for cohort in "ab":
+        wanted = [(cohort, SPLIT, name, fold) for name in names for fold in range(3)]
+        assert sorted(panels.pop((cohort, SPLIT, "0"))) == sorted(wanted)
+        for name in names:  # of the final model
+            assert panels.pop((cohort, SPLIT, f"all-{name}")) == [(cohort, SPLIT, name)]
+    assert not panels
+
+
+@pytest.mark.parametrize("scaling", ["library", "panel"])
+def test_every_ceiling_is_in_one_lot(scaling):
+    own = config(3, ["linear"], [])
+    own["genes"]["scaling"] = scaling
+    study = Study(own)
+    found = lots.Lots(study).shared["ceiling"]
+    assert {cohort for cohort, _ in found} == set("ab")
+    things = sorted(one for own in found.values() for one in own)
+    of_fold = {
+        (SPLIT, panel, fold): own["test"]
+        for panel in study.panels
+        for fold, own in enumerate(study.plans["a", SPLIT])
+    }
+    wanted = {
+        (cohort, sample, *(fold if scaling == "panel" else ()))
+        for cohort in "ab"
+        for fold, samples in of_fold.items()
+        for sample in samples
+    }
+    assert things == sorted(wanted)
 
 
 def test_what_takes_long_comes_alone(monkeypatch):
     study = Study(config(2, ["linear"], []))
     found = lots.Lots(study)
-    together, panels = len(found.of), len(found.panels)
+    together, panels = len(found.of), len(found.shared["panel"])
     monkeypatch.setattr(cost, "SECONDS", cost.LEAST)
     found = lots.Lots(study)
     assert len(found.of) == len(study.cells) > together
-    assert len(found.panels) == len(study.cells) / 2 > panels == 2  # of two encoders
+    finals = len(study.panels) * 2  # a cohort
+    assert len(found.shared["panel"]) - finals == len(study.cells) / 2  # of two encoders
+    assert panels - finals == 2
 
 
 def encoders(*names, **options):
@@ -89,10 +109,10 @@ def encoders(*names, **options):
 
 def embedded(study):
     """`[(samples, encoders)]` of the lots of cohort a."""
-    of_a = [own for (cohort, _), own in lots.Lots(study).embedded.items() if cohort == "a"]
-    for own in of_a:
-        samples, names = (list(dict.fromkeys(part)) for part in zip(*own, strict=True))
-        assert own == [(sample, name) for sample in samples for name in names]
+    embedded = lots.Lots(study).shared["embed"]
+    for own in [own for (cohort, _), own in embedded.items() if cohort == "a"]:
+        _, names, samples = (list(dict.fromkeys(part)) for part in zip(*own, strict=True))
+        assert own == [("a", name, sample) for sample in samples for name in names]
         yield samples, names
 
 
@@ -118,11 +138,11 @@ def test_samples_that_no_fold_looks_at_come_apart():
     ids = {"train": ["SIM1"], "validation": ["SIM2"], "test": ["SIM6"]}
     study = Study(own | {"split": {"strategy": "fixed", "ids": {"a": ids, "b": ids}}})
     rest = [name for name in study.samples["a"].index if name not in ("SIM1", "SIM2", "SIM6")]
-    assert list(embedded(study)) == [
-        (samples, [encoder])
-        for encoder in ("stain_statistics", "test_vit-random")
-        for samples in (["SIM1", "SIM2", "SIM6"], rest)
-    ]
+    parts = ["SIM1", "SIM2", "SIM6"], rest
+    encoders = "stain_statistics", "test_vit-random"
+    assert list(embedded(study)) == [(own, [encoder]) for encoder in encoders for own in parts]
+    paired = lots.Lots(study).shared["pair"]
+    assert [paired["a", key] for key in "01"] == [[("a", one) for one in own] for own in parts]
 
 
 @pytest.fixture
@@ -184,8 +204,9 @@ def test_one_that_does_not_stand_is_made_alone(things, tmp_path, what):
     output = tmp_path / "lot.json"
     lot.make(output, things, is_sound, write)
     below, result = tmp_path / "below.json", tmp_path / "result"
+    rests_on = {below: [output], output: []}
     below.write_text("{}"), result.write_text("")
-    lot.forget([(output, below)], result)
+    lot.forget(rests_on, result)
     assert output.exists() and below.exists() and result.exists()
     before, path = inodes(things), Path(things[1]["output"]["out"])
     if what == "deleted":
@@ -197,7 +218,7 @@ def test_one_that_does_not_stand_is_made_alone(things, tmp_path, what):
         own = tmp_path / "own"
         own.write_text("x")
         things[1]["input"]["own"] = [str(own)]
-    lot.forget([(output, below)], result)
+    lot.forget(rests_on, result)
     assert not (output.exists() or below.exists() or result.exists())
     made = []
     lot.make(output, things, is_sound, lambda thing: (made.append(thing), write(thing)))
@@ -215,17 +236,18 @@ def test_what_is_cleared_away_is_made_only_if_asked_for(things, tmp_path):
     lot.make(output, [*things, other], is_sound, write)
     lot.make(below, [score], is_sound, write)
     result.write_text("")
+    rests_on = {below: [output], output: []}
     shutil.rmtree(tmp_path / "made")
     for _ in range(2):
-        lot.forget([(output, below)], result)
+        lot.forget(rests_on, result)
         assert below.exists() and result.exists() and not output.exists()
     made = []
     lot.make(output, [*things, other], is_sound, lambda thing: (made.append(thing), write(thing)))
     assert made == things
     Path(things[0]["output"]["out"]).unlink()  # one alone was not cleared away
-    lot.forget([(output, below)], result)
+    lot.forget(rests_on, result)
     assert not (output.exists() or below.exists() or result.exists())
     lot.make(below, [score], is_sound, write)
     shutil.rmtree(tmp_path / "score")  # nothing rests on the last
-    lot.forget([(below,)], result)
+    lot.forget({below: []}, result)
     assert not below.exists()

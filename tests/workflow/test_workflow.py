@@ -224,15 +224,15 @@ def test_spots_off_the_slide_stop_the_run(study, own_cohort, tmp_path):
     adata = anndata.read_h5ad(path)
     adata.obsm["spatial"] *= 2
     adata.write_h5ad(path)
-    spots = "results/spots/c/SIM1.h5ad"
-    printed, code = snakemake(tmp_path, study, spots)
+    spots, listed = tmp_path / "results/spots/c/SIM1.h5ad", "results/small/lots/pair/c/0.json"
+    printed, code = snakemake(tmp_path, study, listed)
     assert code == 1
     cause = "likely because they are of a slide 2 times as large, so this one is another level"
     assert re.search(rf"SIM1.h5ad: \d+ of 40 spots lie off the slide, {cause}; .*mend", printed)
-    assert not (tmp_path / spots).exists()
-    printed, code = snakemake(tmp_path, study | {"checks": "warn"}, spots)
+    assert not spots.exists()
+    printed, code = snakemake(tmp_path, study | {"checks": "warn"}, listed)
     assert code == 0, printed
-    assert "spots lie off the slide" in (tmp_path / "logs/pair/c/SIM1.log").read_text()
+    assert "spots lie off the slide" in (tmp_path / "logs/small/pair/c/0.log").read_text()
 
 
 def test_report_opens_without_a_network(finished):
@@ -272,13 +272,13 @@ def test_second_run_has_nothing_to_do(finished):
         ),
         ({"floors": ["depth"]}, {"floor": 2, "score": 2}, ["panel", "embed", "fit"]),
         ({"floors": []}, {"tables": 1}, ["score"]),
-        ({"spots": {"min_genes": 30}}, {"pair": 3, "panel": 1, "fit": 2}, ["simulate", "embed"]),
+        ({"spots": {"min_genes": 30}}, {"pair": 1, "panel": 1, "fit": 2}, ["simulate", "embed"]),
         (
             {"genes": {"number": 5}},
             {"panel": 1, "fit": 2, "floor": 2},
             ["simulate", "pair", "embed"],
         ),
-        ({"patches": {"um_per_px": 0.6}}, {"pair": 3, "embed": 1, "fit": 2}, ["simulate"]),
+        ({"patches": {"um_per_px": 0.6}}, {"pair": 1, "embed": 1, "fit": 2}, ["simulate"]),
     ],
 )
 def test_what_a_change_reruns(finished, change, again, kept):

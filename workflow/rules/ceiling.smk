@@ -1,36 +1,19 @@
-# scaled by the library or not at all, ceilings depend on a sample's counts only: studies share them
+# ceilings of a lot, see `fit`; scaled by the library or not at all, they depend on a sample's counts
+# only, and studies share them
 rule ceiling:
     input:
-        spots="results/spots/{cohort}/{sample}.h5ad",
+        unpack(lambda wildcards: together(ceilings_of(*wildcards))),
     output:
-        "results/ceilings/{cohort}/{scaling}/{sample}.parquet",
+        f"results/{study.name}/lots/ceiling/{{cohort}}/{{lot}}.json",
     log:
-        "logs/ceiling/{cohort}/{scaling}/{sample}.log",
-    wildcard_constraints:
-        scaling="library|none",
+        f"logs/{study.name}/ceiling/{{cohort}}/{{lot}}.log",
     conda:
         "../../envs/data.yaml"
     threads: 1
     resources:
-        mem_mb=memory(2000, 20),
+        mem_mb=memory_of_largest(ceilings_of),
         runtime=minutes(60),
     params:
-        scaling="{scaling}",
-        numbers=numbers("ceiling"),
+        ceilings=lambda wildcards: ceilings_of(*wildcards),
     script:
         "../scripts/ceiling.py"
-
-
-# scaled by the panel, they are those of a fold's few genes
-use rule ceiling as ceiling_of_panel with:
-    input:
-        spots="results/spots/{cohort}/{sample}.h5ad",
-        panel=lambda wildcards: in_list(panel_of(wildcards)),
-    output:
-        f"results/{study.name}/ceilings/{{cohort}}/{{split}}/{{panel}}/fold{{fold}}/{{sample}}.parquet",
-    log:
-        f"logs/{study.name}/ceiling/{{cohort}}/{{split}}/{{panel}}/fold{{fold}}/{{sample}}.log",
-    params:
-        panel=panel_of,
-        scaling="panel",
-        numbers=numbers("ceiling"),

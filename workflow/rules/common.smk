@@ -22,7 +22,7 @@ from spotrank.report import published, status
 from spotrank.report.page import page
 from spotrank.spots import pair, split
 from spotrank.study import bundle as bundles
-from spotrank.study import cost, floors, given, plans, prediction, settings, units
+from spotrank.study import ceilings, cost, floors, given, plans, prediction, settings, units
 from spotrank.study.files import Files
 from spotrank.study.lots import Lots
 from spotrank.study.made_by import MadeBy
@@ -45,12 +45,7 @@ except InputError as error:
     raise WorkflowError(str(error)) from None
 made_by = MadeBy(study, files)
 lots = Lots(study)
-list_of = {
-    files.embeddings(cohort, encoder, sample): path
-    for (cohort, sample, encoder), path in lots.list_of.items()
-} | {files.panel(*one): path for one, path in lots.list_of_panel.items()}
 if workflow.is_main_process:
-    lot.forget(lots.chains, f"results/{study.name}/provenance.json")
     logger.info(cost.in_words(study))
     for remark in study.remarks:
         logger.warning(remark)
@@ -88,10 +83,12 @@ def memory(mb, per_mb, *names):
 
 
 def memory_of_counts(wildcards, input, attempt):
-    """Resource: `pair` holds the counts several times over; what is compressed tells nothing."""
-    size = Path(input.st).stat().st_size  # raises where the file is yet to come
+    """Resource: `pair` holds the counts of a sample several times over; what is compressed tells
+    nothing."""
+    wait_for(input)
     layer = study.cohorts[wildcards.cohort].get("counts_layer")
-    return attempt * (1000 + 3 * max(size, h5ad.bytes_of_counts(input.st, layer)) // 2**20)
+    sizes = (max(Path(st).stat().st_size, h5ad.bytes_of_counts(st, layer)) for st in input.st)
+    return attempt * (1000 + 3 * max(sizes) // 2**20)
 
 
 def memory_of_fit(wildcards, input, attempt):
@@ -114,12 +111,16 @@ def wait_for(input):
         Path(path).stat()
 
 
-def memory_of_scores(wildcards, input, attempt):
-    """Resource: `memory` of the largest of a lot's cells."""
-    wait_for(input)
-    cells = [sum(thing["input"].values(), []) for thing in scores_of(*wildcards)]
-    there = [[path for path in files if Path(path).exists()] for files in cells]
-    return max(memory(2000, 20)(wildcards, files, attempt) for files in there)
+def memory_of_largest(things_of):
+    """Resource function: `memory` of the largest of the things of a lot."""
+
+    def ask(wildcards, input, attempt):
+        wait_for(input)
+        things = [sum(thing["input"].values(), []) for thing in things_of(*wildcards)]
+        there = [[path for path in files if Path(path).exists()] for files in things]
+        return max(memory(2000, 20)(wildcards, files, attempt) for files in there)
+
+    return ask
 
 
 def memory_of_tables(wildcards, input, attempt):
@@ -180,19 +181,20 @@ def spots_of(*parts):
 @cache
 def spots(tissues):
     """Paths, the same list each time: many cells share it."""
-    return [f"results/spots/{cohort}/{sample}.h5ad" for cohort, sample in tissues]
+    return [files.spots(*tissue) for tissue in tissues]
 
 
-def of_final(wildcards, files):
-    """Files of the final model that a fold tests."""
+def of_final(wildcards):
+    """What names the final model that a fold tests."""
     cohort, strategy = fold_of(wildcards)["final"]
-    return expand(files, **(dict(wildcards) | {"cohort": cohort, "split": strategy}))
+    return dict(wildcards) | {"cohort": cohort, "split": strategy}
 
 
 def panel_of(wildcards):
     """The panel of a fold, or of the final model that it tests."""
     if "final" in fold_of(wildcards):
-        return of_final(wildcards, rules.panel_of_all.output)
+        own = of_final(wildcards)
+        return [files.panel(*(own[key] for key in PANEL[:-1]))]
     return [files.panel(*(wildcards[key] for key in PANEL))]
 
 
@@ -202,18 +204,6 @@ def file_of_panel(wildcards):
     return [chosen[key] for key in ("file", "ranking") if key in chosen]
 
 
-def ceilings_of(wildcards):
-    """Ceilings of a fold's test samples, in the order of `spots_of`."""
-    scaling = study.config["genes"]["scaling"]
-    made = rules.ceiling_of_panel if scaling == "panel" else rules.ceiling
-    samples = samples_of(wildcards, "test")
-    return expand(made.output, sample=samples, **(dict(wildcards) | {"scaling": scaling}))
-
-
-def images_of(wildcards):
-    return files.images(wildcards.cohort, wildcards.sample)
-
-
 def fits(name, *stages):
     """A file of every cell of the study, or of those whose predictions some stages make."""
     return [
@@ -221,138 +211,6 @@ def fits(name, *stages):
         for cell in study.cells
         if not stages or plans.stage(cell) in stages
     ]
-
-
-def lists_of_fits(cells):
-    """Lists of the lots that hold the fits of `cells`, or their files if no lot makes them."""
-    made = dict.fromkeys(
-        (
-            lots.fits(lots.keys[tuple(cell.values())])
-            if plans.stage(cell) == "fit"
-            else files.of_fit("fits/predictions.h5", **cell)
-        )
-        for cell in cells
-    )
-    return list(made)
-
-
-OF_FIT = ("weights.safetensors", "history.parquet", "predictions.h5")
-OF_SCORES = ("scores", "sets") if files.gene_sets else ("scores",)
-
-
-@cache
-def fits_of(*key):
-    """The fits of a lot, each with its `cell`, files of `input` and `output`, and `made_by`."""
-    return [
-        {
-            "cell": {name: str(value) for name, value in cell.items()},
-            "input": input_of_fit(Wildcards(fromdict=cell)),
-            "output": {kind.split(".")[0]: files.of_fit(f"fits/{kind}", **cell) for kind in OF_FIT},
-            "made_by": made_by.fit(**cell),
-        }
-        for cell in lots.of[key]
-    ]
-
-
-@cache
-def embeddings_of(cohort, lot):
-    """As `fits_of`, of the embeddings of a lot."""
-    return [
-        {
-            "encoder": encoder,
-            "input": {
-                **{kind: [path] for kind, path in files.images(cohort, sample).items()},
-                "st": [files.path(cohort, "st", sample)],
-                "metadata": [files.path(cohort, "metadata", sample)],
-                "weights": files.weights(encoder),
-            },
-            "output": {"embeddings": files.embeddings(cohort, encoder, sample)},
-            "made_by": made_by.embeddings(cohort, encoder),
-        }
-        for sample, encoder in lots.embedded[cohort, lot]
-    ]
-
-
-@cache
-def panels_of(*key):
-    """As `fits_of`, of the panels of a lot."""
-    panels = [dict(zip(PANEL, one, strict=True)) for one in lots.panels[key]]
-    return [
-        {
-            "input": {
-                "spots": spots_of()(Wildcards(fromdict=panel)),
-                "file": file_of_panel(Wildcards(fromdict=panel)),
-            },
-            "output": {"panel": files.panel(**panel)},
-            "made_by": made_by.panel(**panel),
-        }
-        for panel in panels
-    ]
-
-
-def encoders_of(cohort, lot):
-    """`{encoder: its entry}` of a lot of embeddings."""
-    encoders = dict.fromkeys(encoder for _, encoder in lots.embedded[cohort, lot])
-    return {encoder: study.entry(encoder) for encoder in encoders}
-
-
-@cache
-def scores_of(*key):
-    """As `fits_of`, of the scores of a lot."""
-    return [
-        {
-            "cell": cell,
-            "input": input_of_score(Wildcards(fromdict=cell)),
-            "output": {kind: files.of_fit(f"scores/{kind}.parquet", **cell) for kind in OF_SCORES},
-            "made_by": made_by.score(**cell),
-        }
-        for cell in lots.of[key]
-    ]
-
-
-def together(things):
-    """Input files of the things of a lot by name, each once; no fits, whose lists stand for them."""
-    names = dict.fromkeys(name for thing in things for name in thing["input"])
-    found = {
-        name: [path for thing in things for path in thing["input"].get(name, [])]
-        for name in names
-        if name != "predictions"
-    }
-    return in_lists(found)
-
-
-def in_lists(given):
-    """`in_list` of input files by name."""
-    return {name: in_list(paths) for name, paths in given.items()}
-
-
-def in_list(paths):
-    """Input files, each once, lists in place of those that lots make."""
-    return list(dict.fromkeys(list_of.get(path, path) for path in paths))
-
-
-def input_of_fit(cell):
-    """Input files of a fit by name."""
-    return {
-        **features_of(cell),
-        **genes_of(cell),
-        "spots": spots_of("train", "validation", "test")(cell),
-    }
-
-
-def input_of_score(cell):
-    """Input files of a fit's scores by name."""
-    return {
-        "predictions": [files.of_fit("fits/predictions.h5", **cell)],
-        "spots": spots_of("test")(cell),
-        "sets": files.gene_sets,
-        "ceilings": ceilings_of(cell),
-    }
-
-
-def lists_of_scores():
-    """Lists of the scores of all lots."""
-    return [lots.scores(key) for key in lots.of]
 
 
 def synthetic_files(name):
@@ -391,8 +249,32 @@ def beside_published(key, path, category, table):
     }
 
 
-def features_of_tested(wildcards):
-    return features_of(wildcards, ("test",))
+def input_of_fit(wildcards):
+    """Input files of a fit by name."""
+    return {
+        **features_of(wildcards),
+        **genes_of(wildcards),
+        "spots": spots_of("train", "validation", "test")(wildcards),
+    }
+
+
+def input_of_external(wildcards):
+    """As `input_of_fit`, of the test of a final model."""
+    return {**features_of(wildcards, ("test",)), "spots": spots_of("test")(wildcards)}
+
+
+def input_of_given(wildcards):
+    """As `input_of_fit`, of predictions that are given."""
+    return {
+        "files": given.files(study, wildcards.cohort, samples_of(wildcards, "test")),
+        "panel": panel_of(wildcards),
+        "spots": spots_of("test")(wildcards),
+    }
+
+
+def spots_of_map(wildcards):
+    """As `input_of_fit`, of a map."""
+    return {"spots": [files.spots(wildcards.cohort, wildcards.sample)]}
 
 
 def features_of(wildcards, parts=("train", "validation", "test")):
@@ -444,12 +326,15 @@ def row_of_bundle():
 
 
 def home_of_bundle(wildcards):
-    """Embeddings of the samples that a bundle is at home with."""
+    """Spots and embeddings of the samples that a bundle is at home with."""
     chosen = row_of_bundle()
     home = bundles.home_encoder(study, chosen["encoder"], chosen["head"])
     cohort = chosen["cohort"]
     samples = study.samples[cohort].index
-    return {"embeddings": [files.embeddings(cohort, home, sample) for sample in samples]}
+    return {
+        "spots": [files.spots(cohort, sample) for sample in samples],
+        "embeddings": [files.embeddings(cohort, home, sample) for sample in samples],
+    }
 
 
 def files_of_bundle(wildcards):
@@ -459,7 +344,6 @@ def files_of_bundle(wildcards):
     samples = study.samples[cohort].index
     return {
         "model": expand(rules.final.output, **chosen),
-        "spots": expand(rules.pair.output, cohort=cohort, sample=samples),
         **in_lists(home_of_bundle(wildcards)),
         "st": files.path(cohort, "st", samples[0]),
         "weights": files.weights(encoder),

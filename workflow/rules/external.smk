@@ -1,9 +1,8 @@
 # a cohort's final model on the samples of another's patient, in the form of what `fit` writes
 rule external:
     input:
-        unpack(lambda wildcards: in_lists(features_of_tested(wildcards))),
-        model=lambda wildcards: of_final(wildcards, rules.final.output),
-        spots=spots_of("test"),
+        unpack(lambda wildcards: in_lists(input_of_external(wildcards))),
+        model=lambda wildcards: expand(rules.final.output, **of_final(wildcards)),
     output:
         PREDICTIONS,
     log:
@@ -15,11 +14,11 @@ rule external:
         "../../envs/fit.yaml"
     threads: 1
     resources:
-        mem_mb=by_files(memory_of_fit, features_of_tested),
+        mem_mb=by_files(memory_of_fit, input_of_external),
         runtime=minutes(60),
         gpu=lambda wildcards: study.fit_uses_gpu(wildcards.head),
     params:
-        features=features_of_tested,
+        input=input_of_external,
         external=lambda wildcards: made_by.external(**wildcards),
     script:
         "../scripts/external.py"

@@ -1,9 +1,7 @@
 # other tools' predictions, in the form of those that `fit` writes
 rule given:
     input:
-        files=lambda wildcards: given.files(study, wildcards.cohort, samples_of(wildcards, "test")),
-        spots=spots_of("test"),
-        panel=lambda wildcards: in_list(panel_of(wildcards)),
+        unpack(lambda wildcards: in_lists(input_of_given(wildcards))),
     output:
         PREDICTIONS,
     log:
@@ -14,10 +12,10 @@ rule given:
         "../../envs/fit.yaml"
     threads: 1
     resources:
-        mem_mb=memory(2000, 20, "spots"),
+        mem_mb=by_files(memory(2000, 20, "spots"), input_of_given),
         runtime=minutes(60),
     params:
-        panel=panel_of,
+        input=input_of_given,
         given=lambda wildcards: made_by.given(**wildcards),
     script:
         "../scripts/given.py"

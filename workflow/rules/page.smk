@@ -8,7 +8,9 @@ rule page:
         comparisons=rules.tables.output.comparisons,
         samples=rules.tables.output.samples,
         lots=asked(lists_of_fits(study.cells)),
-        tested=lambda wildcards: [path for own in files.tested().values() for path in own.values()],
+        tested=lambda wildcards: in_list(
+            path for own in files.tested().values() for path in own.values()
+        ),
     output:
         report(
             f"results/{study.name}/index.html",

@@ -1,22 +1,17 @@
+# the spots of the samples of a lot, see `fit`; the files belong to no study
 rule pair:
     input:
-        unpack(images_of),
-        st=lambda wildcards: files.path(wildcards.cohort, "st", wildcards.sample),
-        metadata=lambda wildcards: files.path(wildcards.cohort, "metadata", wildcards.sample),
+        unpack(lambda wildcards: together(pairs_of(*wildcards))),
     output:
-        "results/spots/{cohort}/{sample}.h5ad",
+        f"results/{study.name}/lots/pair/{{cohort}}/{{lot}}.json",
     log:
-        "logs/pair/{cohort}/{sample}.log",
+        f"logs/{study.name}/pair/{{cohort}}/{{lot}}.log",
     conda:
         "../../envs/data.yaml"
     resources:
         mem_mb=memory_of_counts,
-        runtime=minutes(30),
+        runtime=minutes(60),
     params:
-        qc=study.config["spots"],
-        patches=study.config["patches"],
-        counts_layer=lambda wildcards: study.cohorts[wildcards.cohort].get("counts_layer"),
-        simulated=lambda wildcards: study.sources[wildcards.cohort].simulated,
-        numbers=pair.NUMBERS,
+        pairs=lambda wildcards: pairs_of(*wildcards),
     script:
         "../scripts/pair.py"

@@ -9,7 +9,7 @@ rule panel:
     conda:
         "../../envs/data.yaml"
     resources:
-        mem_mb=memory(2000, 20),
+        mem_mb=memory_of_largest(panels_of),
         runtime=minutes(30),
     params:
         panels=lambda wildcards: panels_of(*wildcards),

@@ -92,8 +92,8 @@ rule figures:
 
 rule maps:
     input:
-        unpack(images_of),
-        spots="results/spots/{cohort}/{sample}.h5ad",
+        unpack(lambda wildcards: files.images(**wildcards)),
+        spots=lambda wildcards: in_list(spots_of_map(wildcards)["spots"]),
         scores=rules.tables.output.scores,
         fit=lambda wildcards: lists_of_fits([study.tested_in(*wildcards)]),
     output:
@@ -109,9 +109,10 @@ rule maps:
     conda:
         "../../envs/report.yaml"
     resources:
-        mem_mb=memory(2000, 10, "spots", "scores"),
+        mem_mb=by_files(memory(2000, 10, "spots", "scores"), spots_of_map),
         runtime=minutes(30),
     params:
+        input=spots_of_map,
         fit=lambda wildcards: study.tested_in(*wildcards),
         predictions=lambda wildcards: files.of_fit(
             "fits/predictions.h5", **study.tested_in(*wildcards)

@@ -2,7 +2,6 @@
 rule score:
     input:
         unpack(lambda wildcards: together(scores_of(*wildcards))),
-        fits=lambda wildcards: lists_of_fits(lots.of[tuple(wildcards)]),
     output:
         f"results/{study.name}/lots/score/{{stage}}/{{cohort}}/{{split}}/{{lot}}.json",
     log:
@@ -10,7 +9,7 @@ rule score:
     conda:
         "../../envs/fit.yaml"
     resources:
-        mem_mb=memory_of_scores,
+        mem_mb=memory_of_largest(scores_of),
         runtime=minutes(120),
     params:
         scores=lambda wildcards: scores_of(*wildcards),

@@ -28,9 +28,9 @@ with job(snakemake.log[0]):
     shared = ("centre", "spread")
     parameters = {key: own if key in shared else own[mine] for key, own in parameters.items()}
     made_by, patient_of = params["embeddings"], params["trained_on"]["patients"]
-    vectors, slide = [], []
+    vectors, slide, home_of = [], [], snakemake.params.home
     for sample, spots, path in zip(
-        patient_of, given.spots, snakemake.params.home["embeddings"], strict=True
+        patient_of, home_of["spots"], home_of["embeddings"], strict=True
     ):
         barcodes, x = stored.read(path, made_by) if made_by else stored.read_given(path, spots)
         vectors.append(x[np.isin(barcodes, read_h5ad(spots).obs_names)])

@@ -22,7 +22,9 @@ with job(snakemake.log[0]):
     def is_kept(thing):
         path = thing["output"]["embeddings"]
         stored.read(path, thing["made_by"])
-        return not provenance.differences(provenance.read(path), {}, seen=seen)
+        return not provenance.differences(
+            provenance.read(path), {}, seen=seen, paths=sum(thing["input"].values(), [])
+        )
 
     def make(thing):
         began, name, output = provenance.now(), thing["encoder"], thing["output"]["embeddings"]

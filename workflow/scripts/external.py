@@ -18,13 +18,13 @@ with job(snakemake.log[0]):
     runs, parameters, line, genes, n_panel, record = final.load(snakemake.input.model[0])
     found = inputs.read(
         params,
-        dict(snakemake.input.items()) | snakemake.params.features,
+        snakemake.params.input,
         snakemake.wildcards.encoder,
         snakemake.threads,
         (genes, n_panel, [record]),
     )
     measured = external.measured(
-        genes[:n_panel], params["samples"], snakemake.input.spots, params["tests"]
+        genes[:n_panel], params["samples"], snakemake.params.input["spots"], params["tests"]
     )
     predictions.write(
         output,

@@ -16,7 +16,7 @@ with job(snakemake.log[0]):
     began, params, output = provenance.now(), snakemake.params.final, snakemake.output[0]
     found = inputs.read(
         params,
-        dict(snakemake.input.items()) | snakemake.params.features,
+        snakemake.params.input,
         snakemake.wildcards.encoder,
         snakemake.threads,
     )

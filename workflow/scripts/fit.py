@@ -23,7 +23,7 @@ with job(snakemake.log[0]):
     def is_kept(thing):
         output, params = thing["output"], thing["made_by"]
         own = provenance.read(output["predictions"])
-        asked = provenance.digests({f"fit {key}": value for key, value in params.items()})
+        asked = provenance.of_stage("fit", params)
         if provenance.differences(own, asked, inputs.parents(params, thing["input"]), seen):
             return False
         predictions.verify(output["predictions"])

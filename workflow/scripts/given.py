@@ -14,11 +14,12 @@ with job(snakemake.log[0]):
     from spotrank.genes import panel
 
     began, params, output = provenance.now(), snakemake.params.given, snakemake.output[0]
-    genes, of_panel = panel.load(snakemake.params.panel[0])
-    spots = dict(zip(params["samples"], map(read_h5ad, snakemake.input.spots), strict=True))
+    read = snakemake.params.input
+    genes, of_panel = panel.load(read["panel"][0])
+    spots = dict(zip(params["samples"], map(read_h5ad, read["spots"]), strict=True))
     tested = given.tested(params["fold"], params["gap_um"], spots)
-    tools, files = list(params["predictions"]), snakemake.input.files
-    parents = [of_panel, *map(provenance.read, snakemake.input.spots)]
+    tools, files = list(params["predictions"]), read["files"]
+    parents = [of_panel, *map(provenance.read, read["spots"])]
     shape = len(tools), len(genes)
     predictions.write(
         output,

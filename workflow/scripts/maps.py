@@ -21,7 +21,7 @@ with job(snakemake.log[0]):
         mine = file["sample"].asstr()[:] == sample
         genes, barcodes = file["gene"].asstr()[:], file["barcode"].asstr()[:][mine]
         predicted = file["predictions"][run][mine] * file["slope"][run] + file["intercept"][run]
-    spots = read_h5ad(snakemake.input.spots)[barcodes]
+    spots = read_h5ad(snakemake.params.input["spots"][0])[barcodes]
     measured = pd.Index(genes).isin(spots.var_names)
     genes, predicted, scores = genes[measured], predicted[:, measured], scores.loc[genes[measured]]
     counts, library = spots[:, genes].X.toarray(), spots.obs["library"].to_numpy()

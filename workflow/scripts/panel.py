@@ -13,9 +13,9 @@ with job(snakemake.log[0]):
 
     def is_kept(thing):
         own = panel.load(thing["output"]["panel"])[1]
-        asked = {f"panel {key}": value for key, value in thing["made_by"].items()}
+        asked = provenance.of_stage("panel", thing["made_by"])
         parents = map(record_of, thing["input"]["spots"])
-        return not provenance.differences(own, provenance.digests(asked), parents, seen)
+        return not provenance.differences(own, asked, parents, seen, thing["input"]["file"])
 
     def make(thing):
         began, params, output = provenance.now(), thing["made_by"], thing["output"]["panel"]

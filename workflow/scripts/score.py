@@ -23,8 +23,7 @@ with job(snakemake.log[0]):
         return [*made, *map(provenance.of_scores, given["ceilings"])]
 
     def is_kept(thing):
-        asked = {f"score {key}": value for key, value in thing["made_by"].items()}
-        asked, parents = provenance.digests(asked), parents_of(thing["input"])
+        asked, parents = provenance.of_stage("score", thing["made_by"]), parents_of(thing["input"])
         for path in thing["output"].values():
             read_parquet(path)
             own = provenance.of_scores(path)

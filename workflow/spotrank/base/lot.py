@@ -46,26 +46,28 @@ def make(output, things, is_kept, make_one):
     _aside(output).unlink(missing_ok=True)
 
 
-def forget(chains, result):
+def forget(rests_on, result):
     """Delete the lists of which a file is gone or another than was listed, and what rests on them.
 
     Where whole folders are gone somebody cleared them away: the list is set aside, and what rests
     on it stands.
 
-    chains: lists, each with those after it that rest on it; result: a file that rests on all, for
-    Snakemake makes nothing again that nobody asks for.
+    rests_on: `{list: lists that it rests on}`, whether there or not; result: a file that rests on
+    all, for Snakemake makes nothing again that nobody asks for.
     """
-    known = {}
-    for chain in chains:
-        stands, last = True, Path(chain[-1])
-        for path in map(Path, chain):
-            if path not in known:  # many rest on the same embeddings
-                known[path] = _holds(path, path != last)
-            stands = stands and known[path]
-            if not stands and path.exists():
-                path.unlink()
+    needed, known = set().union(*rests_on.values()), {}
+
+    def stands(path):
+        if path not in known:
+            below = [stands(own) for own in rests_on[path]]
+            known[path] = all(below) and _holds(Path(path), path in needed)
+            if not known[path] and Path(path).exists():
+                Path(path).unlink()
                 Path(result).unlink(missing_ok=True)
-                known[path] = False
+        return known[path]
+
+    for path in rests_on:
+        stands(path)
 
 
 def _holds(path, may_be_cleared):

@@ -56,6 +56,11 @@ def digests(made_by):
     return {key: digest(value) for key, value in made_by.items()}
 
 
+def of_stage(stage, made_by):
+    """`digests` of what a stage says that decides its file."""
+    return digests({f"{stage} {key}": value for key, value in made_by.items()})
+
+
 def stamp(path):
     """Size, time of last change and SHA-256 of a file."""
     stat = Path(path).stat()
@@ -84,16 +89,18 @@ def changed(path, stamped):
     return stamp(path)["sha256"] != stamped["sha256"]
 
 
-def differences(own, made_by, parents=(), seen=None):
+def differences(own, made_by, parents=(), seen=None, paths=()):
     """What a file's record `own` tells otherwise than now stands; nothing of a file that is sound.
 
     made_by: `{'stage key': hash}` that are asked for; parents: records of the files of other stages
-    that it should be made of; seen: dict that keeps which inputs `changed`, for a next call.
-    Returns keys of `made_by`, paths of inputs that changed, and `stage path` of parents that were
-    made again.
+    that it should be made of; seen: dict that keeps which inputs `changed`, for a next call;
+    paths: of files that it should be made of and no stage made.
+    Returns keys of `made_by`, paths of inputs that changed or are others, and `stage path` of
+    parents that were made again.
     """
     seen = {} if seen is None else seen
     other = [key for key in made_by if own["made_by"].get(key) != made_by[key]]
+    other += [path for path in map(public, map(str, paths)) if path not in own["inputs"]]
     for file, stamped in own["inputs"].items():
         key = file, stamped["sha256"]  # files may have seen different ones
         if key not in seen:
@@ -123,7 +130,7 @@ def record(
                 "machine": machine(),
             }
         },
-        "made_by": {f"{stage} {key}": value for key, value in digests(made_by or {}).items()},
+        "made_by": of_stage(stage, made_by or {}),
         "encoders": encoders or {},
         "samples": samples or {},
         "versions": {f"{stage} {name}": installed(name) for name in PACKAGES if installed(name)},

@@ -65,14 +65,15 @@ def seconds_a_patch(entry):
     return gflops(entry) and gflops(entry) * 1e9 / FLOPS[entry["precision"]]
 
 
-def cut(things, seconds_of, most=math.inf):
-    """`things` in parts of `most` at most, that take no longer than SECONDS unless one does."""
+def cut(things, seconds_of, most=math.inf, within=None):
+    """`things` in parts of `most` at most, that take no longer than `within` seconds, else SECONDS,
+    unless one does."""
     parts, left = [], 0
     for thing in things:
         seconds = seconds_of(thing)
         if seconds > left or len(parts[-1]) == most:
             parts.append([])
-            left = SECONDS
+            left = within or SECONDS
         parts[-1].append(thing)
         left -= seconds
     return parts

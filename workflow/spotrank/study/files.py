@@ -52,6 +52,10 @@ class Files:
         key = {"wsis": "wsi", "patches": "patch_file"}[kind]
         return {key: self.path(cohort, kind, sample)}
 
+    def spots(self, cohort, sample):
+        """Path of a sample's spots."""
+        return f"results/spots/{cohort}/{sample}.h5ad"
+
     def embeddings(self, cohort, encoder, sample):
         """Path of a sample's embeddings."""
         if self.study.is_given(cohort, encoder):
@@ -65,7 +69,7 @@ class Files:
             return {}
         return {
             f"{cohort}/{sample}": {
-                "spots": f"results/spots/{cohort}/{sample}.h5ad",
+                "spots": self.spots(cohort, sample),
                 **self.images(cohort, sample),
             }
             for (cohort, _), folds in self.study.plans.items()
@@ -77,6 +81,15 @@ class Files:
         """Path of the genes of a fold, or of a final model."""
         file = "all" if fold is None else f"fold{fold}"
         return f"results/{self.study.name}/panels/{cohort}/{split}/{panel}/{file}.tsv"
+
+    def ceiling(self, cohort, sample, *of_fold):
+        """Path of a sample's ceilings, which studies share, or of those of a panel; of_fold: its
+        split, panel and fold."""
+        scaling, name = self.study.config["genes"]["scaling"], self.study.name
+        if not of_fold:
+            return f"results/ceilings/{cohort}/{scaling}/{sample}.parquet"
+        split, panel, fold = of_fold
+        return f"results/{name}/ceilings/{cohort}/{split}/{panel}/fold{fold}/{sample}.parquet"
 
     def of_fit(self, name, **cell):
         """Path of a file of a fit, such as 'scores/scores.parquet'."""

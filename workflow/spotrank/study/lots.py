@@ -8,7 +8,7 @@ from functools import cached_property
 
 from spotrank.fitting.heads import OF_FLOORS
 from spotrank.fitting.heads.ridge import Ridge
-from spotrank.study import cost, embedding, grids, panels, plans
+from spotrank.study import ceilings, cost, embedding, grids, pairs, panels, plans
 
 SHARE = 0.1  # of `max_epochs`, until a fit stops by itself
 SPOTS = 3000  # of a sample of which neither the table nor the config tells
@@ -16,8 +16,8 @@ SPOTS = 3000  # of a sample of which neither the table nor the config tells
 
 class Lots:
     """`of`: `{(stage, cohort, split, lot): cells}`, every cell of the study in one of them; `keys`:
-    `{values of a cell: key of its lot}`; `embedded`, `panels`: see `embedding.lots` and
-    `panels.lots`.
+    `{values of a cell: key of its lot}`; `shared`: `{kind: {key: things}}` of what cells share, see
+    `pairs.lots`, `embedding.lots`, `panels.lots` and `ceilings.lots`.
 
     A lot holds cells of a fold, in order, or of all folds where a ridge is solved, which is quick
     once an encoder's embeddings are read. Cells that train on patches come alone, and such as are
@@ -34,60 +34,21 @@ class Lots:
             for number, part in enumerate(cost.cut(cells, self._seconds))
         }
         self.keys = {tuple(cell.values()): key for key, cells in self.of.items() for cell in cells}
-        self.embedded = embedding.lots(study, self._spots)
-        self.panels = panels.lots(study, self._spots)
-
-    def embeddings(self, key):
-        """Path of the list of a lot's embeddings."""
-        return self._list("embed", *key)
-
-    def chosen(self, key):
-        """Path of the list of a lot's panels."""
-        return self._list("panel", *key)
+        kinds = {"pair": pairs, "embed": embedding, "panel": panels, "ceiling": ceilings}
+        self.shared = {kind: room.lots(study, self._spots) for kind, room in kinds.items()}
 
     def fits(self, key):
         """Path of the list of a lot's fits."""
-        return self._list(*key)
+        return self.list("fit", key)
 
     def scores(self, key):
         """Path of the list of a lot's scores."""
-        return self._list("score", *key)
+        return self.list("score", key)
 
-    def _list(self, *names):
+    def list(self, kind, key):
+        """Path of the list of a lot's things of a kind."""
+        names = key if kind == "fit" else (kind, *key)
         return "/".join(["results", self.study.name, "lots", *names]) + ".json"
-
-    @property
-    def chains(self):
-        """Paths of lists, whether there or not: for each lot of cells those of the embeddings that
-        it looks at, and in a chain of their own those of its panels; then of its fits if it has
-        any, and of its scores."""
-        return [
-            (
-                *self._looked_at(cells, shared, lists),
-                *([self.fits(key)] if plans.stage(cells[0]) == "fit" else []),
-                self.scores(key),
-            )
-            for key, cells in self.of.items()
-            for shared, lists in ((embedding, self.list_of), (panels, self.list_of_panel))
-        ]
-
-    def _looked_at(self, cells, shared, lists):
-        seen = (lists.get(one) for cell in cells for one in shared.looked_at(self.study, cell))
-        return dict.fromkeys(filter(None, seen))
-
-    @cached_property
-    def list_of(self):
-        """`{(cohort, sample, encoder): path of the list that has its embeddings}`."""
-        return {
-            (cohort, *thing): self.embeddings((cohort, lot))
-            for (cohort, lot), things in self.embedded.items()
-            for thing in things
-        }
-
-    @cached_property
-    def list_of_panel(self):
-        """`{values of PANEL: path of the list that has it}`."""
-        return {one: self.chosen(key) for key, own in self.panels.items() for one in own}
 
     def _group(self, cell):
         stage = plans.stage(cell)

@@ -20,6 +20,25 @@ class MadeBy:
         self.study, self.files = study, files
         self.gene_sets = provenance.digest([sets.read(path) for path in files.gene_sets])
 
+    def pair(self, cohort, sample):
+        """Everything that decides the spots of a sample but the data."""
+        images = self.files.images(cohort, sample)
+        return {
+            "qc": self.study.config["spots"],
+            "patches": self.study.config["patches"],
+            "images": {kind: provenance.public(path) for kind, path in images.items()},
+            "counts_layer": self.study.cohorts[cohort].get("counts_layer"),
+            "truth": self.study.sources[cohort].simulated,
+            "numbers": pair.NUMBERS,
+        }
+
+    def ceiling(self):
+        """Everything that decides ceilings but the data."""
+        return {
+            "scaling": self.study.config["genes"]["scaling"],
+            "numbers": numbers("ceiling"),
+        }
+
     def embeddings(self, cohort, encoder):
         """Everything that decides a file of embeddings but its sample; None where it is given."""
         if self.study.is_given(cohort, encoder):
@@ -150,17 +169,16 @@ class MadeBy:
     def cells(self):
         """`{path of scores: {part: hash}}` of all cells, as config and code now stand."""
         return {
-            self.files.of_fit("scores/scores.parquet", **cell): provenance.digests(
-                self._predictions(cell)
-                | {f"score {key}": value for key, value in self.score(**cell).items()}
-            )
+            self.files.of_fit("scores/scores.parquet", **cell): {
+                **provenance.of_stage(plans.stage(cell), self._predictions(cell)),
+                **provenance.of_stage("score", self.score(**cell)),
+            }
             for cell in self.study.cells
         }
 
     def _predictions(self, cell):
         """Everything that decides a cell's predictions, by the stage that made them."""
-        stage = plans.stage(cell)
-        return {f"{stage} {key}": x for key, x in getattr(self, stage)(**cell).items()}
+        return getattr(self, plans.stage(cell))(**cell)
 
     def synthetic(self, sampling, thinning):
         """Everything that decides a part of the synthetic study."""
@@ -175,8 +193,8 @@ class MadeBy:
     def synthetic_cells(self):
         """`{path of scores: {part: hash}}` of the synthetic study, as config and code now stand."""
         return {
-            self.files.of_synthetic("scores", *part): provenance.digests(
-                {f"synthetic {key}": value for key, value in self.synthetic(*part).items()}
+            self.files.of_synthetic("scores", *part): provenance.of_stage(
+                "synthetic", self.synthetic(*part)
             )
             for part in self.study.synthetic_parts
         }

@@ -102,6 +102,23 @@ def samples_seen(study, cohort, fold):
     return list(fold.get("cohorts", study.samples[cohort].index))
 
 
+def parts(study):
+    """`{cohort: (samples that a fold trains, validates or tests on, others)}`."""
+    seen = {
+        (split.cohort_of(fold, cohort, sample), sample)
+        for (cohort, _), folds in study.plans.items()
+        for fold in folds
+        for sample in split.samples_of(fold, "train", "validation", "test")
+    }
+    return {
+        cohort: tuple(
+            [sample for sample in own.index if ((cohort, sample) in seen) == is_seen]
+            for is_seen in (True, False)
+        )
+        for cohort, own in study.samples.items()
+    }
+
+
 def cohorts_of(cohort, fold):
     """The cohorts of a fold's samples, each once."""
     return list(dict.fromkeys(fold.get("cohorts", {None: cohort}).values()))
