@@ -1,7 +1,6 @@
 """What goes wrong on the way: an error or a correct result, never a wrong table."""
 
 import os
-import re
 import shutil
 import signal
 import subprocess

@@ -19,11 +19,14 @@ with job(snakemake.log[0]):
         own = embed.patches_of(size, interpolation, params.patches, **dict(paths))
         return embed.kept(*own) if len(params.encoders) > 1 else own
 
+    def read_by(thing):
+        return [path for own in thing["input"].values() for path in own]
+
     def is_kept(thing):
         path = thing["output"]["embeddings"]
         stored.read(path, thing["made_by"])
         return not provenance.differences(
-            provenance.read(path), {}, seen=seen, paths=sum(thing["input"].values(), [])
+            provenance.read(path), {}, seen=seen, paths=read_by(thing)
         )
 
     def make(thing):
@@ -41,7 +44,7 @@ with job(snakemake.log[0]):
                 provenance.record,
                 "embed",
                 output,
-                [path for own in thing["input"].values() for path in own],
+                read_by(thing),
                 began,
                 encoders={name: thing["made_by"] | encoder.about},
             ),
