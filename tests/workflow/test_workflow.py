@@ -85,15 +85,28 @@ def test_scores_have_the_ceilings_of_their_slides(finished, scores):
         assert (finished / f"results/small/figures/{figure}.pdf").read_bytes().startswith(b"%PDF")
 
 
-def test_studies_share_ceilings(finished):
-    """One job a sample; where counts are scaled by the panel, one a fold and sample."""
+def test_studies_share_spots_and_ceilings(copy):
+    """Jobs of another find them there; scaled by the panel, ceilings are a study's own."""
     other = SMALL | {"study": "other", "losses": ["mse"], "seeds": [0]}
-    printed, _ = snakemake(finished, other, "--dry-run")
-    assert jobs(printed)["score"] == 4  # of each fold the losses, and the floors
-    assert not {"ceiling", "ceiling_of_panel"} & set(jobs(printed))
+    lots = "results/other/lots/ceiling/sim/0.json"
+    before = [(path, path.stat().st_mtime_ns) for path in made(copy)]
+    printed, code = snakemake(copy, other, lots)
+    assert code == 0, printed
+    assert jobs(printed) == {"pair": 1, "ceiling": 1, "total": 2}
+    assert before == [(path, path.stat().st_mtime_ns) for path in made(copy)] != []
     other |= {"genes": SMALL["genes"] | {"scaling": "panel"}}
-    printed, _ = snakemake(finished, other, "--dry-run")
-    assert jobs(printed)["ceiling_of_panel"] == 3
+    printed, code = snakemake(copy, other, lots)
+    assert code == 0, printed
+    assert jobs(printed) == {"panel": 1, "ceiling": 1, "total": 2}
+    own = (copy / "results/other/ceilings").rglob("*.parquet")
+    assert sorted(path.stem for path in own) == ["SIM1", "SIM2", "SIM3"]
+
+
+def made(folder):
+    """Spots and ceilings that studies share."""
+    return sorted(
+        path for kind in ("spots", "ceilings") for path in (folder / f"results/{kind}").rglob("*.*")
+    )
 
 
 def test_summary(finished, scores):
