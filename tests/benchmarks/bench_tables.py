@@ -1,4 +1,4 @@
-"""What tables and figures of many scores cost: seconds and peak memory, by the number of rows.
+"""What tables and figures of many scores cost: CPU seconds and peak memory, by the number of rows.
 
 Run by `make bench`, on made-up cells of 1,000 rows (one slide, 50 genes, 4 losses, 5 seeds) of 20
 patients, each with a record like a real one and the same history; the tables of every size, and
@@ -133,13 +133,14 @@ def figures(folder, n):
 
 
 class Steps:
-    """Seconds of each step and, as text, with the peak of memory."""
+    """CPU seconds of each step and, as text, the peak of memory besides."""
 
     def __init__(self):
-        self.spent, self.begun = {}, time.time()
+        self.spent, self.begun = {}, time.process_time()
 
     def __call__(self, name):
-        self.spent[name], self.begun = time.time() - self.begun, time.time()
+        now = time.process_time()
+        self.spent[name], self.begun = now - self.begun, now
 
     def __str__(self):
         steps = ", ".join(f"{name} {seconds:.0f}" for name, seconds in self.spent.items())

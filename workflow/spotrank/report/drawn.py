@@ -38,7 +38,7 @@ def genes(lots, panels):
     found = None
     for scores in lots:
         scores = scores.merge(best).assign(flagged=lambda own: own["ceiling_flag"] != "")
-        scores = scores.astype({"gene": object, "mean_count": float})  # stored in half of that
+        scores = scores.astype({"gene": object, "mean_count": float})  # sums of float32 lose digits
         own = scores.groupby(["number", "gene"])[numbers].agg(["sum", "count"])
         found = pd.concat([found, own]).groupby(level=[0, 1]).sum()
     means = found.xs("sum", axis=1, level=1) / found.xs("count", axis=1, level=1)
@@ -53,7 +53,7 @@ def noise_free(lots):
     found = None
     for scores in lots:
         known = scores.loc[scores["noise_free_spearman"].notna(), OF_NOISE_FREE]
-        known = known.drop_duplicates(POINT).astype(dict.fromkeys(POINT, object))
+        known = known.drop_duplicates(POINT).astype(dict.fromkeys([*POINT, "ceiling_flag"], object))
         found = pd.concat([found, known]).drop_duplicates(POINT)
     return found
 

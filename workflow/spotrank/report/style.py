@@ -14,7 +14,7 @@ from spotrank.base.store import whole
 from spotrank.report.differences import PLACE
 from spotrank.verdicts.floors import is_floor
 from spotrank.verdicts.slides import of_slides
-from spotrank.verdicts.summary import runs
+from spotrank.verdicts.summary import runs as runs_of
 
 # Okabe and Ito's colours, told apart by colour-blind readers
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
@@ -76,7 +76,7 @@ def empty(why):
 
 def best_loss(scores):
     """The loss of the highest mean Spearman; undefined ones come last."""
-    return _by_loss(runs(of_slides(scores))).idxmax()
+    return _by_loss(runs_of(of_slides(scores))).idxmax()
 
 
 def _by_loss(runs):
