@@ -13,7 +13,8 @@ from test_tables import scores, table_of
 
 from spotrank.base.store import InputError
 from spotrank.fitting import fit, heads
-from spotrank.report import figures, tables
+from spotrank.report import figures, style, tables
+from spotrank.report.drawn import runs as drawn_runs
 from spotrank.scoring import metrics
 from spotrank.spots import expression, floors
 from spotrank.study.files import Files
@@ -315,7 +316,8 @@ def test_floors_of_a_setting():
 
 def test_floors_are_drawn_in_the_panels_of_others():
     frame = with_floors(scores())
-    figure = figures.scores_by_loss(frame)
+    runs = drawn_runs([frame])
+    figure = figures.scores_by_loss(runs, *style.panels_of(runs))
     assert len(figure.axes) == 2  # cohorts
     for axis in figure.axes:
         labels = [label.get_text() for label in axis.get_yticklabels()]

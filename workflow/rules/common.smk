@@ -251,8 +251,14 @@ def beside_published(key, path, category, table):
 
 def input_of_fit(wildcards):
     """Input files of a fit by name."""
+    return {**features_of(wildcards), **made_for_fit(wildcards)}
+
+
+def made_for_fit(wildcards):
+    """Those of `input_of_fit` that other jobs make of the data."""
+    on_patches = study.trains_on_patches(wildcards.encoder, wildcards.head)
     return {
-        **features_of(wildcards),
+        **({} if on_patches else features_of(wildcards)),
         **genes_of(wildcards),
         "spots": spots_of("train", "validation", "test")(wildcards),
     }

@@ -130,14 +130,7 @@ def scores_of(*key):
     ]
 
 
-THINGS = {
-    "pair": pairs_of,
-    "embed": embeddings_of,
-    "panel": panels_of,
-    "ceiling": ceilings_of,
-    "fit": fits_of,
-    "score": scores_of,
-}
+THINGS = {"panel": panels_of, "ceiling": ceilings_of, "score": scores_of}
 
 
 def together(things):
@@ -173,11 +166,19 @@ def rests_on():
     """`{list: lists that it rests on}`, whether there or not."""
     keys = {**lots.shared, "fit": [key for key in lots.of if key[0] == "fit"], "score": lots.of}
     keys = [(kind, key) for kind, own in keys.items() for key in own]
-    lists, made = {lots.list(*own) for own in keys}, {}
-    for kind, key in keys:
-        seen = together(THINGS[kind](*key))
-        made[lots.list(kind, key)] = {path for own in seen.values() for path in own} & lists
-    return made
+    lists = {lots.list(*own) for own in keys}
+    return {lots.list(*own): {*in_list(seen_by(*own))} & lists for own in keys}
+
+
+def seen_by(kind, key):
+    """Files that other lots make and a lot looks at; data, which may be gone, are not asked for."""
+    if kind in ("pair", "embed"):
+        return []
+    if kind == "fit":
+        inputs = [made_for_fit(Wildcards(fromdict=cell)) for cell in lots.of[key]]
+    else:
+        inputs = [thing["input"] for thing in THINGS[kind](*key)]
+    return [path for own in inputs for paths in own.values() for path in paths]
 
 
 if workflow.is_main_process:

@@ -79,7 +79,7 @@ rule figures:
     conda:
         "../../envs/report.yaml"
     resources:
-        mem_mb=memory(2000, 20),
+        mem_mb=memory_of_tables,
         runtime=minutes(30),
     params:
         histories=asked(fits("fits/history.parquet", "fit")),

@@ -5,34 +5,29 @@ from spotrank.base.store import job
 with job(snakemake.log[0]):
     import pandas as pd
 
-    from spotrank.base.store import read_parquet
-    from spotrank.report import ceilings, comparisons, figures, style
+    from spotrank.base.store import row_groups
+    from spotrank.report import ceilings, comparisons, drawn, figures, style
     from spotrank.verdicts.compare import read
 
-    scores = read_parquet(snakemake.input.scores).to_pandas()
-    histories = [
-        read_parquet(path)
-        .to_pandas()
-        .assign(run=lambda frame, path=path: path + frame["seed"].astype(str))
-        for path in [*snakemake.params.histories, *snakemake.params.found]
-    ]
-    histories = pd.concat([pd.DataFrame(columns=figures.HISTORY), *histories])
-    output = snakemake.output
-    drawn = {
-        "scores": figures.scores_by_loss(scores),
+    scores, output = snakemake.input.scores, snakemake.output
+    runs = drawn.runs(row_groups(scores))
+    panels, note = style.panels_of(runs)
+    genes = drawn.genes(row_groups(scores, drawn.OF_GENES), panels)
+    histories = drawn.histories([*snakemake.params.histories, *snakemake.params.found])
+    found = {
+        "scores": figures.scores_by_loss(runs, panels, note),
         "comparisons": comparisons.forest(read(snakemake.input.comparisons)),
-        "genes": figures.genes(scores),
-        "genes_ceiling": ceilings.below_ceiling(scores),
-        "training": figures.histories(histories),
+        "genes": figures.genes(genes, note),
+        "genes_ceiling": ceilings.below_ceiling(genes, note),
+        "training": figures.histories(*histories),
     }
     if path := snakemake.input.published:
         beside = pd.read_csv(path, sep="\t", dtype={"number": str})
-        drawn["published"] = figures.beside_published(beside, snakemake.params.metric[0])
+        found["published"] = figures.beside_published(beside, snakemake.params.metric[0])
     if "auxiliary" in output.keys():  # noqa: SIM118 (a list with names)
-        with_genes = histories[histories["n_auxiliary"].groupby(histories["run"]).transform("any")]
-        drawn["auxiliary"] = figures.auxiliary_genes(with_genes)
+        found["auxiliary"] = figures.auxiliary_genes(*histories)
     if "ceilings" in output.keys():  # noqa: SIM118 (a list with names)
-        known = scores[scores["noise_free_spearman"].notna()]
-        drawn["ceilings"] = ceilings.beside_noise_free(known)
-    for name, figure in drawn.items():
+        points = drawn.noise_free(row_groups(scores, drawn.OF_NOISE_FREE))
+        found["ceilings"] = ceilings.beside_noise_free(points)
+    for name, figure in found.items():
         style.save(figure, output[name], output[f"{name}_pdf"])

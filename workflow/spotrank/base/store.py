@@ -225,14 +225,15 @@ def write_lots(tables, path, metadata):
             table = next(tables, None)
 
 
-def row_groups(path):
-    """DataFrames of what `write_lots` wrote, texts as categories; `InputError` if damaged."""
+def row_groups(path, columns=None):
+    """DataFrames of what `write_lots` wrote, or of some columns of it, texts as categories;
+    `InputError` if damaged."""
     import pyarrow.parquet as pq
 
     try:
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
             for i in range(file.num_row_groups):
-                yield file.read_row_group(i).to_pandas(strings_to_categorical=True)
+                yield file.read_row_group(i, columns).to_pandas(strings_to_categorical=True)
     except (OSError, ValueError) as error:  # pyarrow's errors are such
         raise damaged(path, error) from None
 

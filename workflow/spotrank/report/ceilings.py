@@ -2,24 +2,20 @@
 
 import matplotlib.pyplot as plt
 
-from spotrank.report.style import COLOURS, STYLE, best_loss, empty, grid, panels_of
+from spotrank.report.style import COLOURS, STYLE, empty, grid
 
 LINE = {"color": "#999999", "lw": 0.8, "zorder": 0}
 
 
-def below_ceiling(scores):
+def below_ceiling(panels, note):
     """Spearman of each gene, of the best loss, against its ceiling; means over slides and seeds.
 
-    Bars are the ceiling's standard deviation, open circles genes that are flagged on some slide.
+    panels: of `drawn.genes`. Bars are the ceiling's standard deviation, open circles genes that are
+    flagged on some slide.
     """
-    panels = list(panels_of(scores))
     with plt.rc_context(STYLE):
-        figure, axes = grid(len(panels))
-        for axis, (title, rows) in zip(axes, panels, strict=True):
-            loss = best_loss(rows)
-            rows = rows[rows["loss"] == loss].assign(flagged=rows["ceiling_flag"] != "")
-            columns = ["ceiling_spearman", "spearman", "ceiling_spearman_sd", "flagged"]
-            genes = rows.groupby("gene")[columns].mean()
+        figure, axes = grid(len(panels), note=note)
+        for axis, (title, loss, genes) in zip(axes, panels, strict=True):
             for flagged, mine in genes.groupby(genes["flagged"] > 0):
                 axis.errorbar(
                     mine["ceiling_spearman"], mine["spearman"], xerr=mine["ceiling_spearman_sd"],
@@ -33,13 +29,12 @@ def below_ceiling(scores):
     return figure
 
 
-def beside_noise_free(scores):
+def beside_noise_free(points):
     """Ceiling against what the noise-free mean scores, a point a gene and slide; a panel a cohort.
 
-    scores: those of simulated cohorts, where the noise-free mean is known.
+    points: of `drawn.noise_free`.
     """
-    points = scores.drop_duplicates(["cohort", "sample", "gene"])
-    cohorts = list(points.groupby("cohort", sort=False, observed=True))
+    cohorts = list(points.groupby("cohort", sort=False))
     with plt.rc_context(STYLE):
         if not cohorts:
             return empty("of no cohort the noise-free mean is known")

@@ -5,8 +5,10 @@ import pandas as pd
 
 from spotrank.report import tables
 from spotrank.report.differences import PLACE, to_best
-from spotrank.report.style import COLOURS, STYLE, empty, grid
+from spotrank.report.style import COLOURS, SHOWN, STYLE, empty, grid
 from spotrank.verdicts.summary import KEYS
+
+ROWS = 40  # of a panel at most
 
 # verdict of a row against the best: colour, marker
 LOOKS = {
@@ -32,7 +34,8 @@ def forest(comparisons):
     """Differences of each row to the best of its cohort, with 95 % intervals, coloured by verdict;
     those to floors, which are large, in panels of their own.
 
-    comparisons: of `compare.compare`.
+    comparisons: of `compare.compare`. Of more than ROWS in a panel the highest are drawn, of more
+    than SHOWN panels the last, for those over all cohorts are such.
     """
     found = to_best(comparisons).dropna(subset="difference")
     if found.empty:
@@ -40,23 +43,32 @@ def forest(comparisons):
     varying = [key for key in KEYS if key not in PLACE and found[key].nunique() > 1]
     panels = list(found.groupby([*PLACE, found["differ"] == "floor"], sort=False))
     titled = [key for key in PLACE if found[key].nunique() > 1] or ["cohort"]
+    left_out = f"{len(panels) - SHOWN} of {len(panels)} panels are left out; see comparisons.tsv."
+    note = left_out if len(panels) > SHOWN else None
+    panels = panels[-SHOWN:]
     with plt.rc_context(STYLE):
-        longest = max(len(rows) for _, rows in panels)
-        figure, axes = grid(len(panels), width=4.4, height=1.3 + 0.19 * longest, columns=4)
+        height = 1.3 + 0.19 * min(max(len(rows) for _, rows in panels), ROWS)
+        figure, axes = grid(len(panels), width=4.4, height=height, columns=4)
         for axis, ((*_, floors), rows) in zip(axes, panels, strict=True):
-            _draw(axis, rows)
+            shown = rows[rows["difference"].rank(ascending=False, method="first") <= ROWS]
+            _draw(axis, shown)
             best = rows.iloc[0]
             title = ", ".join(best[key].replace("_", " ") for key in titled)
             n = "–".join(map(str, sorted({rows["n_patients"].min(), rows["n_patients"].max()})))
             name = ", ".join(best[key] for key in dict.fromkeys([*varying, "loss"]))
             what = f"{'floors ' if floors else ''}less {name}"
+            if len(rows) > ROWS:
+                what += f": the highest {ROWS} of {len(rows)}"
             axis.set_title(f"{title} (patients: {n})\n{what}", fontsize=8)
             axis.set_xlabel("difference in Spearman")
         handles = [
             plt.Line2D([], [], color=colour, marker=marker, ms=5, lw=1, label=name)
             for name, (colour, marker) in LOOKS.items()
         ]
-        figure.legend(handles=handles, loc="outside upper left", ncols=4, frameon=False, fontsize=8)
+        figure.legend(
+            handles=handles, loc="outside upper left", ncols=4, frameon=False, fontsize=8,
+            title=note, title_fontsize=9, alignment="left",
+        )  # fmt: skip
     return figure
 
 

@@ -4,30 +4,32 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from spotrank.report.style import COLOURS, STYLE, best_loss, empty, grid, panels_of
+from spotrank.report.style import COLOURS, STYLE, empty, grid
 from spotrank.verdicts.floors import floors_of, is_floor
-from spotrank.verdicts.slides import of_slides
-from spotrank.verdicts.summary import runs as runs_of
 
-HISTORY = ["auxiliary", "loss", "run", "epoch", "monitored", "n_auxiliary"]
+RUN = ["fit", "seed"]
 
 
-def scores_by_loss(scores):
+def scores_by_loss(runs, panels, note):
     """Mean Spearman over genes for each loss: a point a fold and seed, a bar for their mean.
 
-    Below a line, in grey, the floors; dotted what sampling noise leaves to be reached.
+    Below a line, in grey, the floors; dotted what sampling noise leaves to be reached. Colours tell
+    folds apart where there are enough.
+
+    runs: of `summary.runs`; panels, note: of `style.panels_of`.
     """
-    runs = runs_of(of_slides(scores))
-    panels = list(panels_of(runs))
     with plt.rc_context(STYLE):
         floor = is_floor(runs)
         losses, floors = (list(dict.fromkeys(runs.loc[own, "loss"])) for own in (~floor, floor))
         losses += floors
         first_floor = len(losses) - len(floors)
-        figure, axes = grid(len(panels), width=5.6, height=1.2 + 0.25 * len(losses), columns=2)
+        height = 1.2 + 0.25 * len(losses)
+        figure, axes = grid(len(panels), width=5.6, height=height, columns=2, note=note)
         rng = np.random.default_rng(0)
-        for axis, (title, rows) in zip(axes, panels, strict=True):
-            folds = sorted(rows["fold"].unique())
+        for axis, (title, _, rows) in zip(axes, panels, strict=True):
+            parts = {f"fold {fold}": [fold] for fold in sorted(rows["fold"].unique())}
+            if len(parts) > len(COLOURS):
+                parts = {"a fold and seed": rows["fold"].unique()}
             lines = {
                 "ceiling of sampling noise": (rows["ceiling_spearman"].mean(), ":"),
                 "noise-free mean": (rows["noise_free_spearman"].mean(), "--"),
@@ -37,16 +39,16 @@ def scores_by_loss(scores):
                 mine, of_floor = rows[rows["loss"] == loss], y >= first_floor
                 ink = "#999999" if of_floor else "black"
                 axis.plot([mine["spearman"].mean()] * 2, [y - 0.32, y + 0.32], color=ink, lw=2)
-                for fold in folds:
-                    points = mine.loc[mine["fold"] == fold, "spearman"]
+                for (label, folds), colour in zip(parts.items(), COLOURS, strict=False):
+                    points = mine.loc[mine["fold"].isin(folds), "spearman"]
                     axis.scatter(
                         points,
                         y + rng.uniform(-0.22, 0.22, len(points)),
                         s=14,
-                        color=ink if of_floor else COLOURS[folds.index(fold) % len(COLOURS)],
+                        color=ink if of_floor else colour,
                         alpha=0.7,
                         linewidths=0,
-                        label=f"fold {fold}" if y == 0 else None,
+                        label=label if y == 0 else None,
                     )
             if floors:
                 axis.axhline(first_floor - 0.5, color="#999999", lw=0.6)
@@ -99,15 +101,14 @@ def beside_published(table, metric):
     return figure
 
 
-def genes(scores):
-    """Spearman of each gene against its mean count, averaged over slides and seeds, best loss."""
-    panels = list(panels_of(scores))
+def genes(panels, note):
+    """Spearman of each gene against its mean count, averaged over slides and seeds, best loss.
+
+    panels: of `drawn.genes`.
+    """
     with plt.rc_context(STYLE):
-        figure, axes = grid(len(panels))
-        for axis, (title, rows) in zip(axes, panels, strict=True):
-            loss = best_loss(rows)
-            rows = rows[rows["loss"] == loss]
-            mean = rows.groupby("gene")[["mean_count", "spearman", "noise_free_spearman"]].mean()
+        figure, axes = grid(len(panels), note=note)
+        for axis, (title, loss, mean) in zip(axes, panels, strict=True):
             if mean["noise_free_spearman"].notna().any():
                 axis.scatter(
                     mean["mean_count"],
@@ -127,19 +128,19 @@ def genes(scores):
     return figure
 
 
-def histories(histories):
+def histories(histories, note):
     """Validation loss over epochs, a panel a loss: each run from 1 (first epoch) to 0 (its best).
 
-    histories: DataFrame of `fit.fit`'s histories with a column `run` that tells runs apart.
+    histories, note: of `drawn.histories`.
     """
     histories = histories[np.isfinite(histories["monitored"].astype(float))]
     losses = list(dict.fromkeys(histories["loss"]))
     with plt.rc_context(STYLE):
         if not losses:
             return empty("no head was trained step by step")
-        figure, axes = grid(len(losses), width=2.9, height=2.3, columns=4)
+        figure, axes = grid(len(losses), width=2.9, height=2.3, columns=4, note=note)
         for axis, loss in zip(axes, losses, strict=True):
-            for _, run in histories[histories["loss"] == loss].groupby("run", sort=False):
+            for _, run in histories[histories["loss"] == loss].groupby(RUN, sort=False):
                 curve = run["monitored"].to_numpy()
                 fall = curve[0] - curve.min()
                 axis.plot(
@@ -158,19 +159,20 @@ def histories(histories):
     return figure
 
 
-def auxiliary_genes(histories):
-    """Auxiliary genes in use over epochs, a panel a strategy and loss, a line a run.
+def auxiliary_genes(histories, note):
+    """Auxiliary genes in use over epochs, a panel a strategy and loss, a line a run that uses any.
 
-    histories: as for `histories`, with the column `auxiliary`.
+    histories, note: of `drawn.histories`.
     """
+    histories = histories[histories.groupby(RUN)["n_auxiliary"].transform("any")]
     panels = histories[["auxiliary", "loss"]].drop_duplicates().to_numpy().tolist()
     with plt.rc_context(STYLE):
         if not panels:
             return empty("no auxiliary gene was in use")
-        figure, axes = grid(len(panels), width=2.9, height=2.3, columns=4)
+        figure, axes = grid(len(panels), width=2.9, height=2.3, columns=4, note=note)
         for axis, (strategy, loss) in zip(axes, panels, strict=True):
             mine = histories[(histories["auxiliary"] == strategy) & (histories["loss"] == loss)]
-            for _, run in mine.groupby("run", sort=False):
+            for _, run in mine.groupby(RUN, sort=False):
                 best = run["monitored"].to_numpy().argmin()
                 axis.plot(run["epoch"], run["n_auxiliary"], lw=0.7, alpha=0.7, color=COLOURS[0])
                 axis.plot(*run[["epoch", "n_auxiliary"]].iloc[best], "o", ms=3, color=COLOURS[1])
