@@ -1,7 +1,6 @@
 """Correlations and errors of tensors, a gene at a time, vectorised over genes and runs."""
 
 
-
 def ranks(x, tissue=None):
     """Mid-ranks of the columns of `x` `(..., n_spots, n_genes)`, from 1; ties share their mean.
 
