@@ -56,8 +56,8 @@ class Batch:
 
     @cached_property
     def target_ranks(self):
-        """Of the target, see `_ranks`: kept by spots that are looked at again."""
-        return _ranks(self.target, self.tissue)
+        """Of the target, within tissues: kept by spots that are looked at again."""
+        return ranks(self.target, self.tissue)
 
 
 def mse(score, batch):
@@ -104,7 +104,7 @@ def margin_rank(score, batch, permutations=None, n_permutations=0, within_tissue
         member = _membership(batch, pooled=not within_tissue)
         n_partners = (member * member.sum(-1, keepdim=True)).sum(1)[:, :, None]
         if within_tissue:
-            wrong = _ranks(score.detach(), batch.tissue) - batch.target_ranks
+            wrong = ranks(score.detach(), batch.tissue) - batch.target_ranks
         else:
             wrong = ranks(score.detach()) - ranks(batch.target)
         return (2 * wrong / n_partners * score).mean(1)
@@ -209,13 +209,6 @@ def _log_size(batch):
 
 def _logit(score, batch, library_size):
     return score + _log_size(batch) if library_size else score
-
-
-def _ranks(x, tissue):
-    """Mid-ranks of `x`, each within its tissue, tissues one after the other."""
-    # tissues far enough apart; doubles tell all floats apart but those that are next to nothing
-    span = 2 * x.abs().amax((1, 2), keepdim=True).double() + 1
-    return ranks(x + span * tissue[:, :, None]).to(x.dtype)
 
 
 def _permutations(tissue, uniform):
