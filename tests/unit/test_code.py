@@ -69,7 +69,7 @@ def changed(before):
             '"""The mean of squared',
             set(),
         ),
-        ("scoring/metrics.py", "    # numpy's is six", "    # NumPy's is six", set()),
+        ("scoring/ranking.py", "  # a tie", "  # tied", set()),
         ("scoring/metrics.py", "b.double()).square()", "a.double()).square()", {"score"}),
         (
             "scoring/metrics.py",
