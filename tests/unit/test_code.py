@@ -72,9 +72,9 @@ def changed(before):
         ("scoring/ranking.py", "  # a tie", "  # tied", set()),
         ("scoring/metrics.py", "b.double()).square()", "a.double()).square()", {"score"}),
         (
-            "scoring/metrics.py",
-            "ends.flip(-1)",
-            "ends.flip(1)",
+            "scoring/ranking.py",
+            "(first + place) / 2",
+            "(first + place) // 2",
             {"fit", "score", "synthetic"},
         ),
         ("encoders/stains.py", "QUANTILES = (0.1,", "QUANTILES = (0.2,", {"embed"}),
