@@ -69,6 +69,20 @@ def test_means_of_genes_are_those_of_all_rows(table, lots):
         assert [axis.get_title() for axis in draw(found, note).axes] == [one[0] for one in found]
 
 
+def test_where_floors_are_all_there_is(table):
+    """As where holes are marked and no fit has come yet."""
+    table = table[table["head"] == "floor"]
+    runs = drawn.runs([table])
+    panels, note = style.panels_of(runs)
+    genes = drawn.genes([table], panels)
+    for figure in (
+        figures.scores_by_loss(runs, panels, note),
+        figures.genes(genes, note),
+        ceilings.below_ceiling(genes, note),
+    ):
+        assert [text.get_text() for text in figure.texts] == ["nothing but floors was scored"]
+
+
 def test_a_point_a_gene_and_slide_where_the_noise_free_mean_is_known(table, lots):
     found = drawn.noise_free(lots(drawn.OF_NOISE_FREE))
     known = table[table["noise_free_spearman"].notna()]

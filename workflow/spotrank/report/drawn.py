@@ -32,7 +32,7 @@ def genes(lots, panels):
     `flagged` is the share where the ceiling is.
     """
     best = [rows[rows["loss"] == loss].iloc[0] for _, loss, rows in panels]
-    best = pd.DataFrame(best)[[*PANELS, "loss"]].assign(number=range(len(panels)))
+    best = pd.DataFrame(best, columns=[*PANELS, "loss"]).assign(number=range(len(panels)))
     numbers = ["mean_count", "spearman", "noise_free_spearman", "ceiling_spearman"]
     numbers += ["ceiling_spearman_sd", "flagged"]
     found = None

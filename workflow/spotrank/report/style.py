@@ -54,7 +54,12 @@ def leak_note(rows):
 
 
 def grid(n, width=4.2, height=3.2, columns=3, note=""):
-    """A figure with `n` axes in rows of at most `columns`, a note above; `(figure, axes)`."""
+    """A figure with `n` axes in rows of at most `columns`, a note above; `(figure, axes)`.
+
+    Without axes it says that floors are all there is.
+    """
+    if not n:
+        return empty("nothing but floors was scored"), []
     columns = min(n, columns)
     rows = -(-n // columns)
     figure, axes = plt.subplots(
