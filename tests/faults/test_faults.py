@@ -16,6 +16,7 @@ from kill import tables, torment
 from runs import SMALL, snakemake, start
 
 FIT = "sim/leave_one_patient_out/stain_statistics/variance-10/linear/none/fold0"
+FLOOR = FIT.replace("stain_statistics", "none").replace("linear", "floor")
 # a file of each kind of output
 OUTPUTS = {
     "slide": "resources/cohorts/sim/wsis/SIM1.tif",
@@ -196,11 +197,16 @@ def written(folder, *stages):
         ("weights", "truncated"),
         ("scores", "deleted"),
         ("predictions", "deleted"),
+        ("floor", "deleted"),
     ],
 )
 def test_spoiled_cell(finished, copy, kind, spoil):
     """One of a lot's cells that is damaged or gone is made again, and it alone."""
-    path = copy / OUTPUTS[kind]
+    cell, outputs = FIT, OUTPUTS
+    if kind == "floor":
+        cell, kind = FLOOR, "predictions"
+        outputs = {name: path.replace(FIT, FLOOR) for name, path in OUTPUTS.items()}
+    path = copy / outputs[kind]
     if spoil == "deleted":
         path.unlink()
     else:
@@ -210,9 +216,9 @@ def test_spoiled_cell(finished, copy, kind, spoil):
     assert code == 0, printed
     after = written(copy, "fits", "scores")
     again = {str(path.relative_to(copy)) for path in after if before.get(path) != after[path]}
-    mine = {OUTPUTS["scores"]} | ({OUTPUTS[kind]} if kind != "scores" else set())
+    mine = {outputs["scores"]} | ({outputs[kind]} if kind != "scores" else set())
     assert mine <= again
-    assert all(FIT in path for path in again), again
+    assert all(cell in path for path in again), again
     assert tables(copy) == tables(finished)
 
 

@@ -164,7 +164,8 @@ def lists_of_scores():
 
 def rests_on():
     """`{list: lists that it rests on}`, whether there or not."""
-    keys = {**lots.shared, "fit": [key for key in lots.of if key[0] == "fit"], "score": lots.of}
+    fitted = [key for key, cells in lots.of.items() if plans.stage(cells[0]) == "fit"]
+    keys = {**lots.shared, "fit": fitted, "score": lots.of}
     keys = [(kind, key) for kind, own in keys.items() for key in own]
     lists = {lots.list(*own) for own in keys}
     return {lots.list(*own): {*in_list(seen_by(*own))} & lists for own in keys}
