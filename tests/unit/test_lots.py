@@ -72,7 +72,7 @@ def test_a_panel_is_in_one_lot_of_its_split():
 @pytest.mark.parametrize("scaling", ["library", "panel"])
 def test_every_ceiling_is_in_one_lot(scaling):
     own = config(3, ["linear"], [])
-    own["genes"]["scaling"] = scaling
+    own["genes"] = {"number": [5, "all"], "scaling": scaling}
     study = Study(own)
     found = lots.Lots(study).shared["ceiling"]
     assert {cohort for cohort, _ in found} == set("ab")

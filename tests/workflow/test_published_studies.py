@@ -103,7 +103,7 @@ def test_dry_run_of_all(table, tmp_path):
     assert hub.count("POST") == 1 + len(cohorts) * 2
     rows = {line.split()[0]: line.split()[1:] for line in done.stdout.splitlines() if line.strip()}
     assert set(rows) >= set(studies())
-    assert rows["hest_bench"][:4] == ["70", "304", "306", "1255"]
+    assert rows["hest_bench"][:4] == ["70", "304", "306", "1198"]
     assert float(rows["strank_table2"][-1]) > 0
 
 

@@ -19,7 +19,8 @@ def lots(study, spots):
         cohort, sample, *of_fold = one
         n_genes = study.cohorts[cohort].get("genes", GENES)
         if of_fold:
-            n_genes = study.panels[of_fold[1]].get("number", n_genes)
+            number = study.panels[of_fold[1]].get("number", "all")
+            n_genes = n_genes if number == "all" else number
         return cost.LEAST + VALUE * n_genes * spots[cohort][sample]
 
     groups = {}
