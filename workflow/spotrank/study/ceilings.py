@@ -3,8 +3,8 @@
 from spotrank.spots.split import samples_of
 from spotrank.study import cost
 
-SECONDS = 120  # of a lot: less than of fits, for cores that share them have nothing else to do yet
-GENE, VALUE = 4e-3, 5e-6  # seconds of a gene, and of it in a spot
+SECONDS = 20  # of a lot: less than of fits, for cores that share them have little else to do yet
+LEAST, GENE, VALUE = 2, 4e-3, 5e-6  # seconds of a sample, of a gene, and of that in a spot
 GENES = 20_000  # where nothing tells
 
 
@@ -21,7 +21,7 @@ def lots(study, spots):
         if of_fold:
             number = study.panels[of_fold[1]].get("number", "all")
             n_genes = n_genes if number == "all" else number
-        return cost.LEAST + n_genes * (GENE + VALUE * spots[cohort][sample])
+        return LEAST + n_genes * (GENE + VALUE * spots[cohort][sample])
 
     groups = {}
     for cell in study.cells:
