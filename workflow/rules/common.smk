@@ -20,7 +20,7 @@ from spotrank.encoders import registry
 from spotrank.fitting.heads import GIVEN
 from spotrank.report import published, status
 from spotrank.report.page import page
-from spotrank.spots import pair, split
+from spotrank.spots import split
 from spotrank.study import bundle as bundles
 from spotrank.study import ceilings, cost, floors, given, plans, prediction, settings, units
 from spotrank.study.files import Files
@@ -255,10 +255,8 @@ def input_of_fit(wildcards):
 
 
 def made_for_fit(wildcards):
-    """Those of `input_of_fit` that other jobs make of the data."""
-    on_patches = study.trains_on_patches(wildcards.encoder, wildcards.head)
+    """Those of `input_of_fit` that other jobs always make."""
     return {
-        **({} if on_patches else features_of(wildcards)),
         **genes_of(wildcards),
         "spots": spots_of("train", "validation", "test")(wildcards),
     }

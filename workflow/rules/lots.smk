@@ -17,7 +17,7 @@ list_of = {
         for thing in things
     },
     **{
-        files.of_fit("fits/predictions.h5", **cell): lots.fits(key)
+        files.of_fit("fits/predictions.h5", **cell): lots.list("fit", key)
         for key, cells in lots.of.items()
         for cell in cells
         if plans.stage(cell) == "fit"
@@ -159,7 +159,7 @@ def lists_of_fits(cells):
 
 def lists_of_scores():
     """Lists of the scores of all lots."""
-    return [lots.scores(key) for key in lots.of]
+    return [lots.list("score", key) for key in lots.of]
 
 
 def rests_on():
@@ -176,7 +176,9 @@ def seen_by(kind, key):
     if kind in ("pair", "embed"):
         return []
     if kind == "fit":
-        inputs = [made_for_fit(Wildcards(fromdict=cell)) for cell in lots.of[key]]
+        cells = [Wildcards(fromdict=cell) for cell in lots.of[key]]
+        embedded = [own for own in cells if not study.trains_on_patches(own.encoder, own.head)]
+        inputs = [*map(made_for_fit, cells), *map(features_of, embedded)]
     else:
         inputs = [thing["input"] for thing in THINGS[kind](*key)]
     return [path for own in inputs for paths in own.values() for path in paths]

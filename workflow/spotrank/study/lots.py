@@ -15,9 +15,9 @@ SPOTS = 3000  # of a sample of which neither the table nor the config tells
 
 
 class Lots:
-    """`of`: `{(stage, cohort, split, lot): cells}`, every cell of the study in one of them; `keys`:
-    `{values of a cell: key of its lot}`; `shared`: `{kind: {key: things}}` of what cells share, see
-    `pairs.lots`, `embedding.lots`, `panels.lots` and `ceilings.lots`.
+    """`of`: `{(stage, cohort, split, lot): cells}`, every cell of the study in one of them;
+    `shared`: `{kind: {key: things}}` of what cells share, see `pairs.lots`, `embedding.lots`,
+    `panels.lots` and `ceilings.lots`.
 
     A lot holds cells of a fold, in order, or of all folds where a ridge is solved, which is quick
     once an encoder's embeddings are read. Cells that train on patches come alone, and such as are
@@ -33,17 +33,8 @@ class Lots:
             for (*place, group), cells in groups.items()
             for number, part in enumerate(cost.cut(cells, self._seconds))
         }
-        self.keys = {tuple(cell.values()): key for key, cells in self.of.items() for cell in cells}
         kinds = {"pair": pairs, "embed": embedding, "panel": panels, "ceiling": ceilings}
         self.shared = {kind: room.lots(study, self._spots) for kind, room in kinds.items()}
-
-    def fits(self, key):
-        """Path of the list of a lot's fits."""
-        return self.list("fit", key)
-
-    def scores(self, key):
-        """Path of the list of a lot's scores."""
-        return self.list("score", key)
 
     def list(self, kind, key):
         """Path of the list of a lot's things of a kind."""

@@ -170,15 +170,12 @@ class MadeBy:
         """`{path of scores: {part: hash}}` of all cells, as config and code now stand."""
         return {
             self.files.of_fit("scores/scores.parquet", **cell): {
-                **provenance.of_stage(plans.stage(cell), self._predictions(cell)),
+                **provenance.of_stage(stage, getattr(self, stage)(**cell)),
                 **provenance.of_stage("score", self.score(**cell)),
             }
             for cell in self.study.cells
+            for stage in [plans.stage(cell)]  # that makes its predictions
         }
-
-    def _predictions(self, cell):
-        """Everything that decides a cell's predictions, by the stage that made them."""
-        return getattr(self, plans.stage(cell))(**cell)
 
     def synthetic(self, sampling, thinning):
         """Everything that decides a part of the synthetic study."""
